@@ -1,0 +1,152 @@
+"""Which classes a model takes for which: the counts, and their picture."""
+
+import numpy as np
+
+_NAME_LENGTH = 20  # characters: longer names would take more room than the cells
+_ROOMY = 420  # pixels for the cells together, as long as they stay within:
+_SMALLEST_CELL, _LARGEST_CELL = 32, 84
+_TITLE_SIZE = 18  # pixels, and the most that other letters have
+_MARGIN, _GAP = 16, 8  # pixels around the picture, and between a cell and its name
+
+_WHITE, _INK = np.array([[255, 255, 255], [33, 37, 41]])
+_GREY, _PALE = np.array([[110, 116, 122], [205, 209, 213]])
+_RIGHT, _WRONG = np.array([[8, 81, 156], [178, 34, 24]])  # a whole row's blue and red
+
+
+def confusion_matrix(labels, predictions, num_classes):
+    """How often each class was taken for each.
+
+    Args:
+        labels: int [N], the true classes.
+        predictions: int [N], the predicted classes.
+        num_classes: C; every class lies in [0, C).
+
+    Returns:
+        int64 [C, C]: a row for each true class, a column for each predicted one. It
+        sums to N.
+
+    Raises:
+        ValueError: `labels` and `predictions` are not equally many, or name a class
+            outside [0, C).
+
+    Example:
+
+    >>> print(confusion_matrix([0, 0, 0, 1], [0, 1, 1, 1], num_classes=2))
+    [[1 2]
+     [0 1]]
+    """
+    labels, predictions = np.asarray(labels, int), np.asarray(predictions, int)
+    if labels.shape != predictions.shape:
+        raise ValueError(
+            "`labels` and `predictions` must be equally many. Received: "
+            f"{labels.size} labels, {predictions.size} predictions."
+        )
+    for name, classes in (("labels", labels), ("predictions", predictions)):
+        outside = classes[(classes < 0) | (classes >= num_classes)]
+        if outside.size:
+            raise ValueError(
+                f"`{name}` must lie in [0, {num_classes}), one class each. Received: "
+                f"class {outside[0]}."
+            )
+    cells = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)
+
+
+def draw_confusion_matrix(matrix, class_names):
+    """Draws a confusion matrix: counts in the cells, shaded by their share of the row.
+
+    The diagonal, where the model is right, is blue and the rest red, so a good model
+    is a blue line on white.
+
+    Args:
+        matrix: int [C, C], rows true, columns predicted. Readable up to about 50
+            classes.
+        class_names: C strings. Above 20 characters they are cut; one that Pillow's
+            own font cannot write (it knows Latin letters) becomes its number, "#7".
+
+    Returns:
+        uint8 [height, width, 3]. About 500 pixels either way up to 12 classes, then
+        32 a class.
+
+    Raises:
+        ValueError: `class_names` and `matrix` differ in their classes.
+    """
+    # Only those who draw pay for the import.
+    from PIL import Image, ImageDraw, ImageFont
+
+    matrix, C = np.asarray(matrix), len(class_names)
+    if matrix.shape != (C, C):
+        raise ValueError(
+            "`class_names` must name each row and column of `matrix`. Received: "
+            f"{C} names for a matrix of shape {list(matrix.shape)}."
+        )
+    title = _title(int(matrix.sum()), int(np.trace(matrix)))
+    counts = [[f"{count:,}" for count in row] for row in matrix.tolist()]
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
+
+    cell = int(np.clip(_ROOMY // max(C, 1), _SMALLEST_CELL, _LARGEST_CELL))
+    font = ImageFont.load_default(int(np.clip(cell // 3, 12, _TITLE_SIZE)))
+    title_font = ImageFont.load_default(_TITLE_SIZE)
+    names = [_short_name(name, i, font) for i, name in enumerate(class_names)]
+    widest_count = max((_width(font, n) for row in counts for n in row), default=0)
+    cell = max(cell, widest_count + _GAP)
+    widest_name = max((_width(font, name) for name in names), default=0)
+    turned = widest_name > cell - _GAP  # column names that do not fit read upwards
+
+    # From left to right: axis title, row names, cells.
+    # From top to bottom: title, axis title, column names, cells.
+    line = _TITLE_SIZE + _MARGIN
+    left = _MARGIN + line + widest_name + _GAP
+    top = _MARGIN + 2 * line + (widest_name if turned else font.size) + _GAP
+    side = cell * C
+    width = max(left + side, _MARGIN + _width(title_font, title)) + _MARGIN
+    image = Image.new("RGB", (width, top + side + _MARGIN), tuple(_WHITE))
+    draw = ImageDraw.Draw(image)
+
+    def write(x, y, text, ink=_INK, font=font, anchor="mm"):
+        draw.text((x, y), text, tuple(ink), font, anchor)
+
+    def write_upwards(x, y, text, ink=_INK, font=font):
+        mask = Image.new("L", (_width(font, text), font.size + _GAP))
+        ImageDraw.Draw(mask).text((0, mask.height // 2), text, 255, font, "lm")
+        mask = mask.transpose(Image.Transpose.ROTATE_90)
+        image.paste(tuple(ink), (x - mask.width // 2, y - mask.height), mask)
+
+    write(_MARGIN, _MARGIN, title, _INK, title_font, "la")
+    write(left + side // 2, _MARGIN + line, "predicted", _GREY, title_font, "ma")
+    start = top + (side + _width(title_font, "true")) // 2
+    write_upwards(_MARGIN + _TITLE_SIZE // 2, start, "true", _GREY, title_font)
+    for i, name in enumerate(names):
+        middle = cell * i + cell // 2
+        write(left - _GAP, top + middle, name, anchor="rm")
+        if turned:
+            write_upwards(left + middle, top - _GAP, name)
+        else:
+            write(left + middle, top - _GAP, name, anchor="ms")
+
+    for row, column in np.ndindex(C, C):
+        x, y, share = left + cell * column, top + cell * row, shares[row, column]
+        full = _RIGHT if row == column else _WRONG
+        shade = np.rint(_WHITE + share * (full - _WHITE)).astype(int)
+        draw.rectangle((x, y, x + cell, y + cell), tuple(shade), tuple(_PALE))
+        ink = _WHITE if share > 0.5 else _INK if matrix[row, column] else _PALE
+        write(x + cell // 2, y + cell // 2, counts[row][column], ink)
+    return np.array(image)
+
+
+def _title(examples, right):
+    title = f"{examples:,} validation example{'' if examples == 1 else 's'}"
+    return f"{title}, {right / examples:.1%} right" if examples else title
+
+
+def _short_name(name, number, font):
+    """The name, cut to fit; its number where the font lacks one of its letters."""
+    name = " ".join(name.split())
+    missing = bytes(font.getmask("\uffff"))
+    if any(bytes(font.getmask(letter)) == missing for letter in set(name)):
+        return f"#{number}"
+    return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+
+
+def _width(font, text):
+    return int(np.ceil(font.getlength(text)))
