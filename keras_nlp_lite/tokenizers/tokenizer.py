@@ -1,0 +1,65 @@
+"""What every tokenizer is: a layer from text to tokens, and often back."""
+
+import keras
+
+from keras_nlp_lite.tokenizers.strings import accept_raw_inputs
+
+
+class Tokenizer(keras.layers.Layer):
+    """A layer that turns strings into token ids, or into the tokens themselves.
+
+    Subclasses define `tokenize`, as TensorFlow ops, so that the layer works in
+    `Dataset.map`, in a model that takes strings and in an export; and of the other
+    methods those that make sense for them. Calling the layer is `tokenize`.
+
+    Args:
+        dtype: Of the tokens: an integer type for ids, or "string".
+        **kwargs: `name` and the rest of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: `dtype` is neither.
+    """
+
+    def __init__(self, dtype="int32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        if self.compute_dtype != "string" and "int" not in self.compute_dtype:
+            raise ValueError(
+                "`dtype` must be an integer type or 'string'. "
+                f"Received: dtype={self.compute_dtype!r}."
+            )
+        accept_raw_inputs(self)
+
+    def build(self, *args, **kwargs):
+        """There is nothing to build; Keras asks all the same."""
+
+    def tokenize(self, inputs):
+        """Turns strings into tokens."""
+        raise self._missing("tokenize")
+
+    def detokenize(self, inputs):
+        """Turns token ids back into strings."""
+        raise self._missing("detokenize")
+
+    def get_vocabulary(self):
+        """list of str: every token, in the order of the ids."""
+        raise self._missing("get_vocabulary")
+
+    def vocabulary_size(self):
+        """int: how many ids there are."""
+        raise self._missing("vocabulary_size")
+
+    def id_to_token(self, id):
+        """str: the token that has an id."""
+        raise self._missing("id_to_token")
+
+    def token_to_id(self, token):
+        """int: the id that a token has."""
+        raise self._missing("token_to_id")
+
+    def call(self, inputs):
+        return self.tokenize(inputs)
+
+    def _missing(self, method):
+        return NotImplementedError(
+            f"{type(self).__name__} has no `{method}`. Define it in the subclass."
+        )
