@@ -1,0 +1,490 @@
+"""The base of every task model: strings in, answers out."""
+
+import contextlib
+import os
+import time
+import types
+
+import keras
+import tensorflow as tf
+
+from keras_nlp_lite.atomic import replacing
+from keras_nlp_lite.checks import check_fraction
+from keras_nlp_lite.data.raw_batches import as_array, is_stream, raw_batches
+from keras_nlp_lite.data.row_cache import CACHE_BYTES, cache_rows
+from keras_nlp_lite.tasks.plain_errors import plain_errors
+from keras_nlp_lite.untuned import untuned
+
+# A step of a small model takes less time than Keras takes to start it, so one call runs
+# several. Large models would gain nothing, and report their progress less often.
+_SMALL_MODEL = 2_000_000  # weights
+_STEPS_A_CALL = 16
+
+
+class Task(keras.Model):
+    """A Keras model that preprocesses its own input.
+
+    `fit`, `evaluate`, `predict` and the `*_on_batch` methods take raw input, strings
+    for a text model, and run `preprocessor` on it on the CPU, inside `tf.data`, in
+    parallel with the model. What is saved or exported carries the preprocessor.
+
+    Subclasses define `call` on what the preprocessor gives, or pass `inputs` and
+    `outputs` as for a functional model. They may override what stands under "What a
+    subclass may change".
+
+    Args:
+        preprocessor: A layer or function from raw to prepared input. None: the model
+            takes prepared tensors, as any Keras model does.
+        **kwargs: `name`, `dtype` and the rest of `keras.Model`.
+    """
+
+    def __init__(self, *args, preprocessor=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.preprocessor = preprocessor
+        # In a plain object: TensorFlow would track a Dataset that is an attribute, and
+        # try to export it.
+        self._fitting = types.SimpleNamespace(validation=None, rows=None)
+        self._auto_steps = False
+        self._preprocess_batch = None  # `preprocess` as a tf.function, for *_on_batch
+
+    # What monitoring may look at while `fit` runs
+
+    @property
+    def validation_source(self):
+        """Dataset of raw validation batches while `fit` runs on such; else None."""
+        return self._fitting.validation
+
+    @property
+    def training_examples(self):
+        """int, the rows of an epoch while `fit` runs, where that is known; else None."""
+        return self._fitting.rows
+
+    # What a subclass may change
+
+    def preprocess(self, x, y=None, sample_weight=None):
+        """Raw to prepared, as TensorFlow ops: a tuple of those that were given."""
+        return _given(self.preprocessor(x), y, sample_weight)
+
+    def answers(self, outputs):
+        """What `predict` and an export give, from what the model gives."""
+        return outputs
+
+    def auto_optimizer(self):
+        """The optimizer that `compile` takes where none is named."""
+        return keras.optimizers.Adam(1e-3)
+
+    def auto_loss(self):
+        """The loss that `compile` takes where none is named."""
+        raise ValueError(
+            f"{type(self).__name__} has no loss of its own. Give `loss` to `compile`."
+        )
+
+    def auto_metrics(self):
+        """The metrics that `compile` takes where none are named."""
+        return
+
+    def check_data(self, dataset, labels):
+        """Refuses a raw dataset that this task cannot use.
+
+        Args:
+            dataset: Dataset of raw batches.
+            labels: Whether there must be labels.
+
+        Raises:
+            ValueError: the dataset has another structure than the task needs.
+        """
+
+    def ensure_built(self):
+        """Makes the weights, if there are none; the preprocessor must be adapted."""
+        if not getattr(self.preprocessor, "is_adapted", True):
+            raise ValueError(
+                f"The {type(self.preprocessor).__name__} of this model has no "
+                "vocabulary yet. Call `model.adapt(train)` first, or give it a "
+                "`vocabulary`."
+            )
+
+    def serving_signature(self):
+        """tf.TensorSpec of what an export takes."""
+        return tf.TensorSpec([None], tf.string, name="text")
+
+    # Compiling
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        metrics="auto",
+        *,
+        jit_compile="auto",
+        steps_per_execution="auto",
+        **kwargs,
+    ):
+        """Keras's `compile`, in which "auto" may stand for what suits the task.
+
+        Args:
+            optimizer: "auto", or any Keras value.
+            loss: "auto", or any Keras value.
+            metrics: "auto", or any Keras value.
+            jit_compile: Whether XLA compiles the step. "auto": on a GPU, where the
+                layers allow it; never on a CPU, where it is the slower way.
+            steps_per_execution: Steps in one call of the training function, which is
+                how often callbacks hear of batches. "auto": 16 for a model of under
+                two million weights, otherwise 1.
+            **kwargs: The rest of `keras.Model.compile`.
+        """
+        super().compile(
+            optimizer=self.auto_optimizer() if _auto(optimizer) else optimizer,
+            loss=self.auto_loss() if _auto(loss) else loss,
+            metrics=self.auto_metrics() if _auto(metrics) else metrics,
+            jit_compile=False,
+            steps_per_execution=1
+            if _auto(steps_per_execution)
+            else steps_per_execution,
+            **kwargs,
+        )
+        self._auto_steps = _auto(steps_per_execution)
+        # Keras would let no model be compiled that holds a string layer; ours runs
+        # outside the compiled step.
+        self._jit_compile = self._xla_helps() if _auto(jit_compile) else jit_compile
+        self._policies = {
+            "jit_compile": jit_compile,
+            "steps_per_execution": steps_per_execution,
+        }
+
+    def _xla_helps(self):
+        if not tf.config.list_physical_devices("GPU"):
+            return False
+        inside = [layer for layer in self.layers if layer is not self.preprocessor]
+        return all(getattr(layer, "supports_jit", True) for layer in inside)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return {**config, **self._policies} if config else config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _get_ready(self, *step_counts):
+        """Before anything runs: weights, a compiled state, and how many steps a call.
+
+        Args:
+            *step_counts: How many steps the user asked for, where they did; a call
+                must not run past them.
+        """
+        self.ensure_built()
+        if not self.compiled:
+            self.compile()
+        if self._auto_steps:
+            small = self.built and self.count_params() < _SMALL_MODEL
+            steps = _STEPS_A_CALL if small else 1
+            while any(count and count % steps for count in step_counts):
+                steps -= 1
+            if steps != self.steps_per_execution:
+                # The functions have the number of steps built in.
+                self.steps_per_execution = steps
+                self.train_function = self.test_function = None
+
+    # Training and answering, on raw input
+
+    def adapt(self, data):
+        """Adapts the preprocessor to a corpus, in one pass over it.
+
+        Args:
+            data: Training data as `fit` takes it; a tuple (texts, labels); or texts.
+        """
+        with plain_errors():
+            dataset = raw_batches(*(data if isinstance(data, tuple) else (data,)))
+            self.check_data(dataset, labels=False)
+            if not getattr(self.preprocessor, "adapts_on_labels", False):
+                dataset = dataset.map(_first)
+            self.preprocessor.adapt(dataset)
+        # Functions that were traced hold the old vocabulary.
+        self.train_function = self.test_function = self.predict_function = None
+        self._preprocess_batch = None
+        self.ensure_built()
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+        *,
+        cache=True,
+    ):
+        """Keras's `fit`, on raw input.
+
+        Args:
+            x: A Dataset of batches (raw, label) or (raw, label, weight); a generator
+                or PyDataset of such; or raw input as a list or array, with `y`.
+            y: Labels, where `x` has none.
+            shuffle: Whether to train on the rows in a new order each epoch. Holds for
+                a Dataset, too, where its rows are kept in memory (`cache`); otherwise
+                a Dataset decides its own order.
+            cache: Whether to preprocess once and keep the rows in memory, so that
+                later epochs do no text work: True up to 1 GiB, a number of bytes, or
+                False. Generators, PyDatasets, data without end and preprocessors that
+                draw random numbers are never kept. Set it to False where the Dataset
+                itself draws random numbers.
+            **kwargs: The rest of `keras.Model.fit`.
+
+        Returns:
+            keras.callbacks.History.
+        """
+        keras_arguments = {
+            "epochs": epochs,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "class_weight": class_weight,
+            "initial_epoch": initial_epoch,
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "validation_freq": validation_freq,
+        }
+        if self.preprocessor is None:
+            self._get_ready(steps_per_epoch, validation_steps)
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                sample_weight=sample_weight,
+                validation_batch_size=validation_batch_size,
+                **keras_arguments,
+            )
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = _split(
+                validation_split, x, y, sample_weight
+            )
+        budget = CACHE_BYTES if cache is True else int(cache)
+        if epochs - initial_epoch < 2:
+            budget = 0  # what is read once need not be kept
+        with plain_errors(), self._watched():
+            raw = raw_batches(
+                x, y, sample_weight, batch_size=batch_size, shuffle=shuffle
+            )
+            self.check_data(raw, labels=True)
+            if validation_data is not None:
+                if not isinstance(validation_data, tuple):
+                    validation_data = (validation_data,)
+                self._fitting.validation = raw_batches(
+                    *validation_data, batch_size=validation_batch_size or batch_size
+                )
+                self.check_data(self.validation_source, labels=True)
+            self._get_ready(steps_per_epoch, validation_steps)
+            finite = steps_per_epoch is None and not is_stream(x)
+            rows = self._prepared(raw, budget if finite else 0, shuffle, verbose)
+            if finite:
+                self._fitting.rows = getattr(rows, "num_rows", None)
+            if validation_data is not None:
+                finite = validation_steps is None and not is_stream(validation_data[0])
+                validation_data = self._prepared(
+                    self.validation_source, budget if finite else 0, False, verbose
+                )
+            return super().fit(
+                rows, shuffle=False, validation_data=validation_data, **keras_arguments
+            )
+
+    def evaluate(
+        self, x=None, y=None, batch_size=None, sample_weight=None, steps=None, **kwargs
+    ):
+        """Keras's `evaluate`, on raw input as `fit` takes it."""
+        kwargs["steps"] = steps
+        if "_use_cached_eval_dataset" in kwargs:  # Keras's own call, from inside `fit`
+            return super().evaluate(x, y, **kwargs)
+        with plain_errors():
+            if self.preprocessor is None:
+                self._get_ready(steps)
+                return super().evaluate(
+                    x, y, batch_size=batch_size, sample_weight=sample_weight, **kwargs
+                )
+            dataset = raw_batches(x, y, sample_weight, batch_size=batch_size)
+            self.check_data(dataset, labels=True)
+            self._get_ready(steps)
+            return super().evaluate(self._prepared(dataset), **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """Keras's `predict`, on raw input; labels in a Dataset are passed over.
+
+        Returns:
+            `answers` for every row, a NumPy array.
+        """
+        self.ensure_built()
+        with plain_errors(), self._one_step_a_call():
+            if self.preprocessor is None:
+                return super().predict(x, batch_size=batch_size, **kwargs)
+            dataset = raw_batches(x, batch_size=batch_size)
+            self.check_data(dataset, labels=False)
+            return super().predict(self._prepared(dataset.map(_first)), **kwargs)
+
+    def predict_step(self, data):
+        return self.answers(super().predict_step(data))
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Keras's `train_on_batch`, on one batch of raw input."""
+        self._get_ready()
+        return super().train_on_batch(*self._batch(x, y, sample_weight), **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Keras's `test_on_batch`, on one batch of raw input."""
+        self._get_ready()
+        return super().test_on_batch(*self._batch(x, y, sample_weight), **kwargs)
+
+    def predict_on_batch(self, x):
+        """Keras's `predict_on_batch`, on one batch of raw input."""
+        self.ensure_built()
+        with self._one_step_a_call():
+            return super().predict_on_batch(*self._batch(x))
+
+    def _prepared(self, raw, budget=0, shuffle=False, verbose=0):
+        """Dataset of prepared batches, from memory if they fit into `budget` bytes."""
+
+        def prepare(*parts):
+            with tf.device("CPU:0"):
+                prepared = self.preprocess(*parts)
+            return prepared[0] if len(prepared) == 1 else prepared
+
+        rows = raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        if budget and not getattr(self.preprocessor, "is_random", False):
+            progress = _progress(raw) if verbose in ("auto", 1) else None
+            kept = cache_rows(
+                untuned(rows), budget=budget, shuffle=shuffle, progress=progress
+            )
+            if kept is not None:
+                return kept
+        return untuned(rows.prefetch(2))
+
+    def _batch(self, *parts):
+        """One raw batch, prepared."""
+        if self.preprocessor is None:
+            return _given(*parts)
+        parts = _given(*(None if part is None else as_array(part) for part in parts))
+        with plain_errors(), tf.device("CPU:0"):
+            if self._preprocess_batch is None:
+                self._preprocess_batch = tf.function(
+                    self.preprocess, reduce_retracing=True
+                )
+            return self._preprocess_batch(*parts)
+
+    @contextlib.contextmanager
+    def _one_step_a_call(self):
+        """Keras would trace several steps of `predict` into one, slow to make, graph."""
+        steps, self.steps_per_execution = self.steps_per_execution, 1
+        try:
+            yield
+        finally:
+            self.steps_per_execution = steps
+
+    @contextlib.contextmanager
+    def _watched(self):
+        """`fit` shows its raw data while it runs, and lets go of it afterwards."""
+        try:
+            yield
+        finally:
+            self._fitting.validation = self._fitting.rows = None
+
+    # Keeping
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Keras's `save`; an interrupted one leaves the old file as it was."""
+        if not overwrite and os.path.exists(filepath):
+            raise ValueError(
+                f"There is a file already. Received: filepath={str(filepath)!r}. "
+                "Try overwrite=True."
+            )
+        if not str(filepath).endswith((".keras", ".h5")):
+            super().save(filepath, **kwargs)  # which says what is wrong with it
+            return
+        with replacing(filepath) as temporary:
+            super().save(temporary, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, **kwargs):
+        """Writes one graph, from raw input to `answers`, for serving.
+
+        `tf.saved_model.load(filepath).serve(strings)` needs nothing of this package.
+        An interrupted export leaves the old one as it was.
+
+        Args:
+            filepath: Folder to write.
+            format: "tf_saved_model"; for others the model without its preprocessor is
+                exported as Keras does it.
+            verbose: Whether Keras says what it wrote.
+            **kwargs: For other formats, the rest of `keras.Model.export`.
+        """
+        self.ensure_built()
+        if format != "tf_saved_model" or self.preprocessor is None:
+            super().export(filepath, format=format, verbose=verbose, **kwargs)
+            return
+
+        def serve(raw):
+            with tf.device("CPU:0"):
+                prepared = self.preprocess(raw)[0]
+            return self.answers(self(prepared, training=False))
+
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        archive.add_endpoint("serve", serve, [self.serving_signature()])
+        with replacing(filepath) as temporary:
+            archive.write_out(temporary, verbose=bool(verbose))
+
+
+def _auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
+def _given(*parts):
+    """The parts up to the last that is not None."""
+    while len(parts) > 1 and parts[-1] is None:
+        parts = parts[:-1]
+    return parts
+
+
+def _first(x, *_):
+    return x
+
+
+def _split(fraction, *arrays):
+    """Arrays cut in two: the last `fraction` of the rows is for validation."""
+    check_fraction("validation_split", fraction)
+    if isinstance(arrays[0], tf.data.Dataset) or is_stream(arrays[0]):
+        raise ValueError(
+            "`validation_split` splits lists and arrays. Received: "
+            f"{type(arrays[0]).__name__}. Try `validation_data`, or the split of the "
+            "reader that made it."
+        )
+    arrays = [None if array is None else as_array(array) for array in arrays]
+    rows = int(arrays[0].shape[0])
+    cut = rows - int(rows * fraction)
+    train = tuple(None if array is None else array[:cut] for array in arrays)
+    return train, _given(*(None if array is None else array[cut:] for array in arrays))
+
+
+def _progress(dataset):
+    """Shows how far reading has come, if it takes long enough for anyone to wonder."""
+    total = int(dataset.cardinality())
+    bar = keras.utils.Progbar(total if total > 0 else None, unit_name="batch")
+    start = time.monotonic()
+
+    def show(batches):
+        if time.monotonic() - start > 2:
+            if bar.seen_so_far == 0:
+                print("Preparing text, once")
+            bar.update(batches, finalize=batches == total)
+
+    return show
