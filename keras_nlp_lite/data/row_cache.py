@@ -151,8 +151,9 @@ class _Ragged:
         return tf.gather(self.rows, indices)
 
     def cut(self, stretch, start, end):
-        flat, splits = _cut(stretch, start, end)
-        return tf.RaggedTensor.from_row_splits(flat, splits, validate=False)
+        splits = stretch.row_splits[start : end + 1]
+        flat = stretch.values[splits[0] : splits[-1]]
+        return tf.RaggedTensor.from_row_splits(flat, splits - splits[0], validate=False)
 
 
 class _Sparse(_Ragged):
@@ -181,28 +182,23 @@ class _Sparse(_Ragged):
 
     def gather(self, indices):
         columns = tf.gather(self.rows, indices)
+        # One op writes the rows' numbers; its other half is not what is wanted.
+        rows, _, _ = tf.raw_ops.RaggedTensorToSparse(
+            rt_nested_splits=[columns.row_splits], rt_dense_values=columns.values
+        )
+        where = tf.stack([rows[:, 0], tf.cast(columns.values, tf.int64)], axis=1)
         if self.constant is not None:
-            return (columns,)
-        return columns, tf.gather(self.values, indices)
+            values = tf.fill(tf.shape(columns.values), self.constant)
+        else:
+            values = tf.gather(self.values, indices).values
+        return columns.row_splits, where, values
 
     def cut(self, stretch, start, end):
-        columns, splits = _cut(stretch[0], start, end)
-        if self.constant is None:
-            values, _ = _cut(stretch[1], start, end)
-        else:
-            values = tf.fill(tf.shape(columns), self.constant)
-        # One op writes the row numbers; the second half of its indices is not ours.
-        rows, _, _ = tf.raw_ops.RaggedTensorToSparse(
-            rt_nested_splits=[splits], rt_dense_values=columns
-        )
-        where = tf.stack([rows[:, 0], tf.cast(columns, tf.int64)], axis=1)
-        return tf.SparseTensor(where, values, tf.stack([end - start, self.width]))
-
-
-def _cut(stretch, start, end):
-    """The rows `start` to `end` of a ragged tensor: flat values, and row splits."""
-    splits = stretch.row_splits[start : end + 1]
-    return stretch.values[splits[0] : splits[-1]], splits - splits[0]
+        splits, where, values = stretch
+        first, last = splits[start], splits[end]
+        where = where[first:last] - tf.stack([start, 0])  # rows count from this batch's
+        shape = tf.stack([end - start, self.width])
+        return tf.SparseTensor(where, values[first:last], shape)
 
 
 def _join(pieces):

@@ -184,11 +184,9 @@ class NGramBag(PreprocessingLayer):
             self._sizes, by_text=self._weighted, num_classes=2 if with_labels else 1
         )
         first = spec[0] if isinstance(spec, (tuple, list)) else spec
-        dataset = (
-            dataset.batch(_ADAPT_BATCH)
-            if first.shape.rank == 0
-            else dataset.rebatch(_ADAPT_BATCH)
-        )
+        if first.shape.rank:
+            dataset = dataset.unbatch()
+        dataset = dataset.batch(_ADAPT_BATCH)
         chunks = untuned(
             dataset.map(chunk, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
         )

@@ -18,7 +18,7 @@ from keras_nlp_lite.untuned import untuned
 # A step of a small model takes less time than Keras takes to start it, so one call runs
 # several. Large models would gain nothing, and report their progress less often.
 _SMALL_MODEL = 2_000_000  # weights
-_STEPS_A_CALL = 16
+_STEPS_A_CALL = 64
 
 
 class Task(keras.Model):
@@ -45,7 +45,7 @@ class Task(keras.Model):
         # try to export it.
         self._fitting = types.SimpleNamespace(validation=None, rows=None)
         self._auto_steps = False
-        self._preprocess_batch = None  # `preprocess` as a tf.function, for *_on_batch
+        self._preprocess_batch = {}  # tf.functions of `preprocess`, for *_on_batch
 
     # What monitoring may look at while `fit` runs
 
@@ -128,7 +128,7 @@ class Task(keras.Model):
             jit_compile: Whether XLA compiles the step. "auto": on a GPU, where the
                 layers allow it; never on a CPU, where it is the slower way.
             steps_per_execution: Steps in one call of the training function, which is
-                how often callbacks hear of batches. "auto": 16 for a model of under
+                how often callbacks hear of batches. "auto": 64 for a model of under
                 two million weights, otherwise 1.
             **kwargs: The rest of `keras.Model.compile`.
         """
@@ -202,7 +202,7 @@ class Task(keras.Model):
             self.preprocessor.adapt(dataset)
         # Functions that were traced hold the old vocabulary.
         self.train_function = self.test_function = self.predict_function = None
-        self._preprocess_batch = None
+        self._preprocess_batch = {}
         self.ensure_built()
 
     def fit(
@@ -375,12 +375,15 @@ class Task(keras.Model):
         if self.preprocessor is None:
             return _given(*parts)
         parts = _given(*(None if part is None else as_array(part) for part in parts))
+        # Any number of rows: otherwise each new one would trace anew.
+        signature = tf.nest.map_structure(
+            lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), parts
+        )
+        key = tuple(tf.nest.flatten(signature))
+        if key not in self._preprocess_batch:
+            self._preprocess_batch[key] = tf.function(self.preprocess, signature)
         with plain_errors(), tf.device("CPU:0"):
-            if self._preprocess_batch is None:
-                self._preprocess_batch = tf.function(
-                    self.preprocess, reduce_retracing=True
-                )
-            return self._preprocess_batch(*parts)
+            return self._preprocess_batch[key](*parts)
 
     @contextlib.contextmanager
     def _one_step_a_call(self):
@@ -417,8 +420,8 @@ class Task(keras.Model):
     def export(self, filepath, format="tf_saved_model", verbose=None, **kwargs):
         """Writes one graph, from raw input to `answers`, for serving.
 
-        `tf.saved_model.load(filepath).serve(strings)` needs nothing of this package.
-        An interrupted export leaves the old one as it was.
+        `served = tf.saved_model.load(filepath)`, then `served.serve(strings)`, needs
+        nothing of this package. An interrupted export leaves the old one as it was.
 
         Args:
             filepath: Folder to write.
@@ -426,11 +429,20 @@ class Task(keras.Model):
                 exported as Keras does it.
             verbose: Whether Keras says what it wrote.
             **kwargs: For other formats, the rest of `keras.Model.export`.
+
+        Raises:
+            ValueError: there is something at `filepath` that is no export.
         """
         self.ensure_built()
         if format != "tf_saved_model" or self.preprocessor is None:
             super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
+
+        if os.path.exists(filepath) and "saved_model.pb" not in os.listdir(filepath):
+            raise ValueError(
+                "An export replaces the folder that it is written to. Received: "
+                f"filepath={str(filepath)!r}, which holds no export. Try a new folder."
+            )
 
         def serve(raw):
             with tf.device("CPU:0"):

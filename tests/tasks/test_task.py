@@ -234,6 +234,17 @@ def test_an_interrupted_save_leaves_the_old_file_whole(tmp_path, monkeypatch):
     np.testing.assert_allclose(served.serve(tf.constant(TEXTS)), old, rtol=1e-6)
 
 
+def test_an_export_replaces_only_an_export(tmp_path):
+    model = trained()
+    model.export(tmp_path / "served")
+    model.export(tmp_path / "served")
+    (tmp_path / "served").rename(tmp_path / "precious")
+    (tmp_path / "precious" / "saved_model.pb").unlink()
+    with pytest.raises(ValueError, match="holds no export. Try a new folder"):
+        model.export(tmp_path / "precious")
+    assert list((tmp_path / "precious").iterdir())
+
+
 def test_saving_over_a_file_can_be_forbidden(tmp_path):
     model = trained()
     model.save(tmp_path / "model.keras")
@@ -243,17 +254,17 @@ def test_saving_over_a_file_can_be_forbidden(tmp_path):
 
 def test_training_before_adapting_says_to_adapt():
     for model in (BagOfNgramsClassifier(2), AveragedEmbeddingClassifier(2, 100)):
-        for run in (
-            lambda: model.fit(TEXTS, LABELS, verbose=0),
-            lambda: model.evaluate(TEXTS, LABELS, verbose=0),
-            lambda: model.predict(TEXTS, verbose=0),
-            lambda: model.predict_on_batch(TEXTS),
-            lambda: model.export("never"),
+        for run, arguments in (
+            (model.fit, (TEXTS, LABELS)),
+            (model.evaluate, (TEXTS, LABELS)),
+            (model.predict, (TEXTS,)),
+            (model.predict_on_batch, (TEXTS,)),
+            (model.export, ("never",)),
         ):
             with pytest.raises(
-                ValueError, match="no vocabulary yet. Call `model.adapt"
+                ValueError, match=r"no vocabulary yet. Call `model.adapt"
             ):
-                run()
+                run(*arguments)
 
 
 def test_adapting_a_trained_model_to_another_width_says_to_make_a_new_one():

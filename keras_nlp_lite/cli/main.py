@@ -1,0 +1,287 @@
+"""`keras-nlp-lite`: from labelled texts to a trained, measured and served model.
+
+TensorFlow takes seconds to import, so only the commands that need it do so: `--help`
+and `--version` answer at once.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_nlp_lite.cli.manners import plainly, quiet_start
+from keras_nlp_lite.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+# Options that several commands share
+
+RunFolder = Annotated[
+    Path, typer.Option("--run", metavar="DIR", help="Folder of the run.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="Labelled texts: a folder of class folders, maybe inside train/ and test/; "
+        "or a .csv, .tsv or .jsonl file.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch.")]
+
+
+def _say_version(wanted: bool):
+    if wanted:
+        typer.echo(f"keras-nlp-lite {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Start with: keras-nlp-lite demo")
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_say_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+):
+    """Text classifiers in Keras: strings in, answers out."""
+
+
+@app.command(
+    epilog="Example: keras-nlp-lite train --data aclImdb --model bigram --run runs/bigram"
+)
+@plainly
+def train(
+    data: Data,
+    model: Annotated[
+        str,
+        typer.Option(help="unigram, bigram, average, lstm or transformer."),
+    ] = "bigram",
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the model, the results and the TensorBoard logs. By "
+            "default runs/MODEL, or the first of runs/MODEL-2, ... that is free.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the texts.")] = 5,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=3,
+            help="Size of the vocabulary. By default 20,000 for bigrams, else 10,000.",
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            help="What unigram and bigram count: multi_hot (the default), count, "
+            "tf_idf or log_count_ratio."
+        ),
+    ] = None,
+    sequence_length: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Words after which average, lstm and transformer cut a text. By "
+            "default 250.",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="By default the model's own, 0.001.")
+    ] = None,
+    batch_size: BatchSize = 32,
+    validation_split: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Share of the texts held out to validate; 0 for none."
+        ),
+    ] = 0.2,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the split, the order and the weights.")
+    ] = 0,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="The classes, in order; other folders are left out, other labels "
+            "refused. By default all there are.",
+        ),
+    ] = None,
+    text: Annotated[
+        str, typer.Option(metavar="COL", help="Column or field of the text.")
+    ] = "text",
+    label: Annotated[
+        str, typer.Option(metavar="COL", help="Column or field of the label.")
+    ] = "label",
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header",
+            help="The table begins with its first row; --text and --label are numbers "
+            "of columns, counted from 0.",
+        ),
+    ] = False,
+    encoding: Annotated[str, typer.Option(help="How the files are encoded.")] = "utf-8",
+):
+    """Train a classifier, and test it if PATH holds a folder test/."""
+    with quiet_start():
+        from keras_nlp_lite.cli.corpus import Reading
+        from keras_nlp_lite.cli.runs import free_folder
+        from keras_nlp_lite.cli.training import train
+    train(
+        data,
+        model,
+        run or free_folder(f"runs/{model}"),
+        Reading(
+            text=text,
+            label=label,
+            header=not no_header,
+            encoding=encoding,
+            class_names=classes.split(",") if classes else None,
+            batch_size=batch_size,
+            seed=seed,
+        ),
+        overwrite=overwrite,
+        validation_split=validation_split,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        max_tokens=max_tokens,
+        mode=mode,
+        sequence_length=sequence_length,
+    )
+
+
+@app.command(epilog="Example: keras-nlp-lite evaluate --run runs/bigram --data aclImdb")
+@plainly
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL",
+            help="Column or field of the text. By default as in training.",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL",
+            help="Column or field of the label. By default as in training.",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="How the files are encoded. By default as in training."),
+    ] = None,
+    batch_size: BatchSize = 32,
+    as_json: AsJson = False,
+):
+    """Measure a trained model on labelled texts: PATH/test if there is one, else PATH."""
+    with quiet_start():
+        from keras_nlp_lite.cli.finished import evaluate
+    evaluate(
+        run,
+        data,
+        as_json=as_json,
+        text=text,
+        label=label,
+        encoding=encoding,
+        batch_size=batch_size,
+    )
+
+
+@app.command(
+    epilog='Example: keras-nlp-lite predict --run runs/bigram "not good" "a joy"'
+)
+@plainly
+def predict(
+    run: RunFolder,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT",
+            help="The texts. By default the lines of standard input.",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A file with a text a line.")
+    ] = None,
+    as_json: AsJson = False,
+):
+    """Say the class of texts: a line each, with its probability."""
+    with quiet_start():
+        from keras_nlp_lite.cli.finished import predict
+    predict(run, texts, file, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: keras-nlp-lite export --run runs/bigram --to served/bigram"
+)
+@plainly
+def export(
+    run: RunFolder,
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the SavedModel.")],
+):
+    """Write a SavedModel, from texts to probabilities, that needs no keras_nlp_lite."""
+    with quiet_start():
+        from keras_nlp_lite.cli.finished import export
+    export(run, to)
+
+
+@app.command(epilog="Example: keras-nlp-lite info --run runs/bigram")
+@plainly
+def info(
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of the run. By default, only the machine."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+):
+    """Show a run's model, settings and results, and the versions and devices here."""
+    with quiet_start():
+        from keras_nlp_lite.cli.finished import info
+    info(run, as_json=as_json)
+
+
+@app.command(epilog="Example: keras-nlp-lite demo")
+@plainly
+def demo(
+    run: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder for the reviews and a run for each model."
+        ),
+    ] = Path("runs/demo"),
+    examples: Annotated[
+        int,
+        typer.Option(min=100, help="Reviews to train on, and as many to test on."),
+    ] = 2000,
+):
+    """Train the baselines on made-up reviews, compare them, and ask them something."""
+    with quiet_start():
+        from keras_nlp_lite.cli.demo import demo
+    demo(run, examples)
+
+
+if __name__ == "__main__":
+    app()
