@@ -41,11 +41,11 @@ class Task(keras.Model):
     def __init__(self, *args, preprocessor=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.preprocessor = preprocessor
-        # In a plain object: TensorFlow would track a Dataset that is an attribute, and
-        # try to export it.
+        # In plain objects: TensorFlow would track datasets and functions that are
+        # attributes, and try to export them.
         self._fitting = types.SimpleNamespace(validation=None, rows=None)
+        self._on_batch = types.SimpleNamespace(preprocess={})
         self._auto_steps = False
-        self._preprocess_batch = {}  # tf.functions of `preprocess`, for *_on_batch
 
     # What monitoring may look at while `fit` runs
 
@@ -202,7 +202,7 @@ class Task(keras.Model):
             self.preprocessor.adapt(dataset)
         # Functions that were traced hold the old vocabulary.
         self.train_function = self.test_function = self.predict_function = None
-        self._preprocess_batch = {}
+        self._on_batch.preprocess.clear()
         self.ensure_built()
 
     def fit(
@@ -380,10 +380,11 @@ class Task(keras.Model):
             lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), parts
         )
         key = tuple(tf.nest.flatten(signature))
-        if key not in self._preprocess_batch:
-            self._preprocess_batch[key] = tf.function(self.preprocess, signature)
+        functions = self._on_batch.preprocess
+        if key not in functions:
+            functions[key] = tf.function(self.preprocess, signature)
         with plain_errors(), tf.device("CPU:0"):
-            return self._preprocess_batch[key](*parts)
+            return functions[key](*parts)
 
     @contextlib.contextmanager
     def _one_step_a_call(self):
