@@ -129,6 +129,7 @@ class Batching:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
         dataset = untuned(dataset.prefetch(PREFETCH))
         dataset.class_names = examples.class_names
+        dataset.batch_size = size
         return dataset
 
 

@@ -9,110 +9,159 @@ CACHE_BYTES = 2**30  # 1 GiB: about a million reviews as bags of bigrams
 _STRETCH = 64  # batches gathered at once
 
 
-def cache_rows(dataset, *, budget=CACHE_BYTES, shuffle=False, progress=None):
+def cache_rows(
+    dataset, *, budget=CACHE_BYTES, shuffle=False, batch_size=None, progress=None
+):
     """Runs a dataset of prepared batches once, and keeps its rows.
 
     Args:
-        dataset: Dataset of batches: any nest of dense tensors, `tf.SparseTensor`s of
-            rank 2 and ragged tensors of ragged rank 1, all with the batch first.
+        dataset: Dataset of batches, as `RowStore.append` takes them.
         budget: In bytes; rows that take more are not kept.
-        shuffle: Whether each pass over the result draws a new order of rows. Batches
-            keep the size that they came with.
+        shuffle: As in `RowStore.dataset`.
+        batch_size: As in `RowStore.dataset`.
         progress: Called with the number of batches so far, after each one.
 
     Returns:
-        A Dataset of the same batches, its `num_rows` an attribute, or None if the rows cannot be kept: they take
-        more than `budget`, the dataset never ends, or dense rows differ in shape.
+        A Dataset as `RowStore.dataset` makes it, or None if the rows cannot be kept:
+        they take more than `budget`, the dataset never ends or has none, or dense rows
+        differ in shape.
     """
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+    total = int(dataset.cardinality())
+    if total == tf.data.INFINITE_CARDINALITY:
         return None
-    spec = dataset.element_spec
-    columns = [_column(part) for part in tf.nest.flatten(spec)]
-    if None in columns:
-        return None
-    total = int(dataset.cardinality())  # negative if unknown
-    sizes, used = [], 0
-    for batch in dataset:
-        parts = tf.nest.flatten(batch)
-        grown = [column.append(part) for column, part in zip(columns, parts)]
-        if None in grown:
+    store = RowStore(budget)
+    for number, batch in enumerate(dataset, 1):
+        if not store.append(batch):
             return None
-        sizes.append(columns[0].last)
-        used += sum(grown)
-        if progress:
-            progress(len(sizes))
         # Do not read to the end what will not fit: after a twentieth, extrapolate.
-        hopeless = len(sizes) * 20 >= total > 0 and used / len(sizes) * total > budget
-        if used > budget or hopeless:
+        if number * 20 >= total > 0 and store.used / number * total > budget:
             return None
-    if not sizes:
-        return None
-    rows = sum(sizes)
-    for column in columns:
-        column.seal()
+        if progress:
+            progress(number)
+    return (
+        store.dataset(shuffle=shuffle, batch_size=batch_size) if store.sizes else None
+    )
 
-    def gather(indices):
-        """A stretch of shuffled rows, and where its batches end."""
-        return tuple(column.gather(indices) for column in columns)
 
-    def cut(start, end, *stretch):
-        parts = [column.cut(part, start, end) for column, part in zip(columns, stretch)]
-        return tf.nest.pack_sequence_as(spec, parts)
+class RowStore:
+    """Collects the rows of batches, and gives them out in batches again.
 
-    def cut_all(indices):
-        rows_here = tf.size(indices, tf.int64)
-        stretch = gather(indices)
-        starts = tf.data.Dataset.range(0, rows_here, sizes[0])
-        return starts.map(
-            lambda start: cut(start, tf.minimum(start + sizes[0], rows_here), *stretch)
-        )
+    Args:
+        budget: In bytes; what takes more is let go.
+    """
 
-    indices = tf.data.Dataset.range(rows)
-    if shuffle:
-        indices = indices.shuffle(rows, reshuffle_each_iteration=True)
-    if all(size == sizes[0] for size in sizes[:-1]) and sizes[-1] <= sizes[0]:
-        # Rows are gathered for many batches at once, and cut: an op on a thousand rows
-        # costs little more than one on 32.
-        kept = indices.batch(_STRETCH * sizes[0]).flat_map(cut_all)
-        kept = kept.apply(tf.data.experimental.assert_cardinality(len(sizes)))
-    else:
-        # Batches of unequal size, made so on purpose: order within, not across.
-        ends = np.cumsum(sizes)
-        kept = tf.data.Dataset.from_tensor_slices((ends - sizes, ends))
-        if shuffle:
-            kept = kept.shuffle(len(sizes), reshuffle_each_iteration=True)
-        kept = kept.map(
-            lambda start, end: cut(
-                tf.constant(0, tf.int64), end - start, *gather(tf.range(start, end))
+    def __init__(self, budget=CACHE_BYTES):
+        self.budget = budget
+        self.used = 0  # bytes
+        self.sizes = []  # rows, of each batch
+        self._columns = None  # one for each part of a batch; [] if it cannot be kept
+        self._structure = None
+
+    def append(self, batch):
+        """Takes the rows of a batch.
+
+        Args:
+            batch: Any nest of dense tensors, `tf.SparseTensor`s of rank 2 and ragged
+                tensors of ragged rank 1, all with the batch first.
+
+        Returns:
+            Whether they, and all that came before, are kept.
+        """
+        parts = tf.nest.flatten(batch)
+        if self._columns is None:
+            self._structure = tf.nest.map_structure(lambda part: 0, batch)
+            self._columns = [_column(part) for part in parts]
+            if None in self._columns:
+                self._columns = []
+        grown = [column.append(part) for column, part in zip(self._columns, parts)]
+        if grown and None not in grown:
+            self.sizes.append(self._columns[0].last)
+            self.used += sum(grown)
+            if self.used <= self.budget:
+                return True
+        self._columns = []
+        return False
+
+    def dataset(self, *, shuffle=False, batch_size=None):
+        """The rows, once all have come.
+
+        Args:
+            shuffle: Whether each pass over the result draws a new order of rows.
+            batch_size: Rows of a batch; None for batches as they came.
+
+        Returns:
+            Dataset of batches, its `num_rows` an attribute; None if they are not kept.
+        """
+        if not self._columns or not self.sizes:
+            return None
+        for column in self._columns:
+            column.seal()
+        rows, size = sum(self.sizes), batch_size or self.sizes[0]
+        indices = tf.data.Dataset.range(rows)
+        even = all(n == size for n in self.sizes[:-1]) and self.sizes[-1] <= size
+        if batch_size or even:
+            if shuffle:
+                indices = indices.shuffle(rows, reshuffle_each_iteration=True)
+            # Rows are gathered for many batches at once, and cut: an op on a thousand
+            # rows costs little more than one on 32.
+            stretches = indices.batch(_STRETCH * size)
+            kept = stretches.flat_map(lambda numbers: self._batches(numbers, size))
+            kept = kept.apply(tf.data.experimental.assert_cardinality(-(-rows // size)))
+        else:
+            # Batches of unequal size, made so on purpose: order of them, not in them.
+            ends = np.cumsum(self.sizes)
+            kept = tf.data.Dataset.from_tensor_slices((ends - self.sizes, ends))
+            if shuffle:
+                kept = kept.shuffle(len(self.sizes), reshuffle_each_iteration=True)
+            kept = kept.map(
+                lambda start, end: self._cut(
+                    tf.constant(0, tf.int64),
+                    end - start,
+                    self._gather(tf.range(start, end)),
+                )
             )
+        kept = untuned(kept.prefetch(8))
+        kept.num_rows = rows
+        return kept
+
+    def _batches(self, numbers, size):
+        """Dataset of the batches of a stretch of rows, int64 [stretch]."""
+        end = tf.size(numbers, tf.int64)
+        stretch = self._gather(numbers)
+        return tf.data.Dataset.range(0, end, size).map(
+            lambda start: self._cut(start, tf.minimum(start + size, end), stretch)
         )
-    kept = untuned(kept.prefetch(8))
-    kept.num_rows = rows
-    return kept
+
+    def _gather(self, numbers):
+        return [column.gather(numbers) for column in self._columns]
+
+    def _cut(self, start, end, stretch):
+        parts = [
+            column.cut(part, start, end) for column, part in zip(self._columns, stretch)
+        ]
+        return tf.nest.pack_sequence_as(self._structure, parts)
 
 
-def _column(spec):
-    if isinstance(spec, tf.SparseTensorSpec) and spec.shape.rank == 2:
-        return _Sparse(spec)
-    if isinstance(spec, tf.RaggedTensorSpec) and spec.ragged_rank == 1:
-        return _Ragged(spec)
-    if isinstance(spec, tf.TensorSpec) and spec.shape.rank not in (None, 0):
-        return _Dense(spec)
-    return None
+def _column(part):
+    """Where the rows of one part of a batch go; None if there is no such place."""
+    if isinstance(part, tf.SparseTensor):
+        return _Sparse() if part.shape.rank == 2 else None
+    if isinstance(part, tf.RaggedTensor):
+        return _Ragged() if part.ragged_rank == 1 else None
+    return _Dense() if np.ndim(part) else None
 
 
 class _Dense:
     """Rows of one shape, [N, ...]."""
 
-    def __init__(self, spec):
-        self.spec = spec
+    def __init__(self):
         self.pieces = []
 
     def append(self, tensor):
         """Bytes that the batch adds; None if its rows have another shape."""
         if self.pieces and tensor.shape[1:] != self.pieces[0].shape[1:]:
             return None
-        self.pieces.append(tensor.numpy())
+        self.pieces.append(np.asarray(tensor))
         self.last = len(self.pieces[-1])
         return self.pieces[-1].nbytes
 
@@ -123,14 +172,13 @@ class _Dense:
         return tf.gather(self.rows, indices)
 
     def cut(self, stretch, start, end):
-        return tf.ensure_shape(stretch[start:end], self.spec.shape)
+        return tf.ensure_shape(stretch[start:end], [None, *self.rows.shape[1:]])
 
 
 class _Ragged:
     """Rows of unlike length, as one flat [total, ...] and where each row starts."""
 
-    def __init__(self, spec):
-        self.spec = spec
+    def __init__(self):
         self.flat, self.lengths = [], []
 
     def append(self, ragged):
@@ -159,9 +207,9 @@ class _Ragged:
 class _Sparse(_Ragged):
     """Sparse rows [N, V], as ragged column numbers and ragged values."""
 
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.values = []
+    def __init__(self):
+        super().__init__()
+        self.values = None  # all 1 so far, as in a multi-hot bag: not stored
 
     def append(self, sparse):
         self.width = int(sparse.dense_shape[1])
@@ -169,16 +217,22 @@ class _Sparse(_Ragged):
         lengths = np.bincount(rows, minlength=int(sparse.dense_shape[0]))
         if self.width < 2**31:
             columns = columns.astype(np.int32)
-        self.values.append(sparse.values.numpy())
-        return self._append(columns, lengths) + self.values[-1].nbytes
+        return self._append(columns, lengths) + self._append_values(sparse.values)
+
+    def _append_values(self, values):
+        values = values.numpy()
+        self.one = np.ones((), values.dtype)
+        if self.values is None:
+            if (values == 1).all():
+                return 0
+            self.values = [np.ones(len(flat), values.dtype) for flat in self.flat[:-1]]
+        self.values.append(values)
+        return values.nbytes
 
     def seal(self):
         super().seal()
-        values = _join(self.values)
-        # A multi-hot bag holds nothing but ones, which need not be stored.
-        same = tf.size(values) > 0 and tf.reduce_all(values == values[0])
-        self.constant = values[0] if same else None
-        self.values = None if same else self.rows.with_values(values)
+        if self.values is not None:
+            self.values = self.rows.with_values(_join(self.values))
 
     def gather(self, indices):
         columns = tf.gather(self.rows, indices)
@@ -187,8 +241,8 @@ class _Sparse(_Ragged):
             rt_nested_splits=[columns.row_splits], rt_dense_values=columns.values
         )
         where = tf.stack([rows[:, 0], tf.cast(columns.values, tf.int64)], axis=1)
-        if self.constant is not None:
-            values = tf.fill(tf.shape(columns.values), self.constant)
+        if self.values is None:
+            values = tf.fill(tf.shape(columns.values), self.one)
         else:
             values = tf.gather(self.values, indices).values
         return columns.row_splits, where, values

@@ -121,10 +121,17 @@ class NGramBag(PreprocessingLayer):
         self.min_frequency = min_frequency
         self.sparse = sparse
         self._sizes = _sizes(ngrams)
-        self._vocabulary = self._weights = None
+        self._vocabulary = self._weights = self._lookup = None
         self._given = vocabulary is not None
         if self._given:
             self.set_vocabulary(vocabulary, idf_weights)
+
+    takes_numbers = True  # as `adapt` gives them to `on_batch`
+
+    @property
+    def numbering(self):
+        """What the numbers mean, an object; None if there are none, or no longer."""
+        return None if self._lookup is None else self._lookup.words_of_corpus
 
     @property
     def adapts_on_labels(self):
@@ -133,13 +140,17 @@ class NGramBag(PreprocessingLayer):
 
     # Vocabulary
 
-    def adapt(self, data):
+    def adapt(self, data, on_batch=None):
         """Finds the n-grams of a corpus in one pass over it.
 
         Args:
             data: Texts: a Dataset of string [B] or of (string [B], label int [B]),
                 a list or array of strings, or a tuple (texts, labels). Labels are
                 needed for "log_count_ratio" and ignored otherwise.
+            on_batch: Called for batch after batch of the corpus, in its order, with
+                the texts as ragged int32 [B, None], and whatever stood beside them.
+                `call` takes these numbers in the place of their texts until the
+                vocabulary changes, and then has no strings to look up.
 
         Raises:
             ValueError: hashing needs no adapting; labels are missing, or are not two
@@ -150,7 +161,7 @@ class NGramBag(PreprocessingLayer):
                 "An NGramBag with `num_hash_bins` has nothing to adapt. "
                 f"Received: num_hash_bins={self.num_hash_bins}."
             )
-        counts = self._count(_as_dataset(data))
+        counts = self._count(_as_dataset(data), on_batch)
         if not counts.num_texts.sum():
             raise ValueError("`adapt` needs at least one text. Received: none.")
         grams, by_class = counts.select(self.max_tokens, self.min_frequency)
@@ -161,9 +172,9 @@ class NGramBag(PreprocessingLayer):
         elif self.mode == "log_count_ratio":
             weights = _log_count_ratio(by_class)
         self._given = False
-        self._use(grams, counts.tokens, weights)
+        self._use(grams, counts.tokens, weights, keep_numbers=on_batch is not None)
 
-    def _count(self, dataset):
+    def _count(self, dataset, on_batch):
         """Runs the corpus through the counter, tokenizing in parallel."""
         with_labels = self.adapts_on_labels
         spec = dataset.element_spec
@@ -175,10 +186,10 @@ class NGramBag(PreprocessingLayer):
                 "mode='tf_idf', which needs none."
             )
 
-        def chunk(x, y=None, *_):
+        def chunk(x, *beside):
             with on_cpu():
                 tokens = split_tokens(as_strings(x), self.standardize, self.split)
-                return (*number_tokens(tokens), y if with_labels else ())
+                return (*number_tokens(tokens), beside)
 
         counts = NGramCounts(
             self._sizes, by_text=self._weighted, num_classes=2 if with_labels else 1
@@ -190,8 +201,14 @@ class NGramBag(PreprocessingLayer):
         chunks = untuned(
             dataset.map(chunk, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
         )
-        for *numbered, labels in chunks.as_numpy_iterator():
-            counts.update(*numbered, _binary(labels) if with_labels else None)
+        for *tokens, beside in chunks.as_numpy_iterator():
+            classes = _binary(beside[0]) if with_labels else None
+            numbers = counts.update(*tokens, classes)
+            if on_batch:
+                texts = tf.RaggedTensor.from_row_splits(
+                    numbers.astype(np.int32), tokens[-1], validate=False
+                )
+                on_batch((texts, *beside))
         return counts
 
     def set_vocabulary(self, vocabulary, idf_weights=None):
@@ -260,7 +277,7 @@ class NGramBag(PreprocessingLayer):
         """float32 [V], what "tf_idf" or "log_count_ratio" multiply by; else None."""
         return None if self._vocabulary is None else self._vocabulary[2]
 
-    def _use(self, grams, tokens, weights):
+    def _use(self, grams, tokens, weights, keep_numbers=False):
         """Takes a vocabulary: int [V, n] word numbers, the words, float [V] weights."""
         used = np.unique(grams[grams >= 0])
         renumber = np.full(len(tokens) + 1, -1, np.int64)
@@ -271,6 +288,8 @@ class NGramBag(PreprocessingLayer):
         self._vocabulary = (tokens, grams, weights)
         with on_cpu():
             self._lookup = NGramLookup(tokens, grams, self._sizes)
+            if keep_numbers:
+                self._lookup.words_of_corpus = tf.constant(renumber)
             self._weights = None if weights is None else tf.constant(weights)
 
     def _check_ready(self):
@@ -286,7 +305,10 @@ class NGramBag(PreprocessingLayer):
     def call(self, x):
         self._check_ready()
         with on_cpu():
-            tokens = split_tokens(as_strings(x), self.standardize, self.split)
+            if isinstance(x, tf.RaggedTensor) and x.dtype.is_integer:
+                tokens = x  # numbered by `adapt`
+            else:
+                tokens = split_tokens(as_strings(x), self.standardize, self.split)
             if self.num_hash_bins:
                 columns = hashed_n_grams(tokens, self._sizes, self.num_hash_bins)
             else:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 import types
+import weakref
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,7 @@ import tensorflow as tf
 from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.checks import check_fraction
 from keras_nlp_lite.data.raw_batches import as_array, is_stream, raw_batches
-from keras_nlp_lite.data.row_cache import CACHE_BYTES, cache_rows
+from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
 from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.untuned import untuned
 
@@ -44,6 +45,7 @@ class Task(keras.Model):
         # In plain objects: TensorFlow would track datasets and functions that are
         # attributes, and try to export them.
         self._fitting = types.SimpleNamespace(validation=None, rows=None)
+        self._adapted = types.SimpleNamespace(to=None, store=None)
         self._on_batch = types.SimpleNamespace(preprocess={})
         self._auto_steps = False
 
@@ -197,9 +199,17 @@ class Task(keras.Model):
         with plain_errors():
             dataset = raw_batches(*(data if isinstance(data, tuple) else (data,)))
             self.check_data(dataset, labels=False)
-            if not getattr(self.preprocessor, "adapts_on_labels", False):
-                dataset = dataset.map(_first)
-            self.preprocessor.adapt(dataset)
+            self._adapted.store = None
+            if getattr(self.preprocessor, "takes_numbers", False):
+                # The corpus is most often what `fit` gets next: its tokens stay, as
+                # numbers, and need not be read and cut again.
+                self._adapted.to = weakref.ref(data) if _batch_size(data) else None
+                self._adapted.store = RowStore() if _batch_size(data) else None
+                store = self._adapted.store
+                self.preprocessor.adapt(dataset, on_batch=store and store.append)
+                self._adapted.numbering = self.preprocessor.numbering
+            else:
+                self.preprocessor.adapt(dataset.map(_first))
         # Functions that were traced hold the old vocabulary.
         self.train_function = self.test_function = self.predict_function = None
         self._on_batch.preprocess.clear()
@@ -289,7 +299,9 @@ class Task(keras.Model):
                 self.check_data(self.validation_source, labels=True)
             self._get_ready(steps_per_epoch, validation_steps)
             finite = steps_per_epoch is None and not is_stream(x)
-            rows = self._prepared(raw, budget if finite else 0, shuffle, verbose)
+            rows = finite and self._rows_adapted_to(x, budget, shuffle)
+            if not rows:
+                rows = self._prepared(raw, budget if finite else 0, shuffle, verbose)
             if finite:
                 self._fitting.rows = getattr(rows, "num_rows", None)
             if validation_data is not None:
@@ -352,15 +364,34 @@ class Task(keras.Model):
         with self._one_step_a_call():
             return super().predict_on_batch(*self._batch(x))
 
-    def _prepared(self, raw, budget=0, shuffle=False, verbose=0):
-        """Dataset of prepared batches, from memory if they fit into `budget` bytes."""
+    def _rows_adapted_to(self, dataset, budget, shuffle):
+        """Dataset of prepared rows, if `dataset` is what `adapt` just read; else None."""
+        store, self._adapted.store = self._adapted.store, None
+        if store is None or self._adapted.to() is not dataset or not budget:
+            return None
+        if self._adapted.numbering is not getattr(self.preprocessor, "numbering", None):
+            return None  # it has another vocabulary by now
+        numbered = store.dataset()
+        return numbered and cache_rows(
+            untuned(self._mapped(numbered)),
+            budget=budget,
+            shuffle=shuffle,
+            batch_size=_batch_size(dataset),
+        )
+
+    def _mapped(self, raw):
+        """Dataset of prepared batches, out of raw ones."""
 
         def prepare(*parts):
             with tf.device("CPU:0"):
                 prepared = self.preprocess(*parts)
             return prepared[0] if len(prepared) == 1 else prepared
 
-        rows = raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def _prepared(self, raw, budget=0, shuffle=False, verbose=0):
+        """Dataset of prepared batches, from memory if they fit into `budget` bytes."""
+        rows = self._mapped(raw)
         if budget and not getattr(self.preprocessor, "is_random", False):
             progress = _progress(raw) if verbose in ("auto", 1) else None
             kept = cache_rows(
@@ -470,6 +501,13 @@ def _given(*parts):
 
 def _first(x, *_):
     return x
+
+
+def _batch_size(data):
+    """What a Dataset of ours was batched to; None for any other data."""
+    return (
+        getattr(data, "batch_size", None) if isinstance(data, tf.data.Dataset) else None
+    )
 
 
 def _split(fraction, *arrays):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 # So many n-grams, of 8 bytes each, are gathered before they are sorted and counted:
 # fewer would make more tables to merge, more would take memory and gain no time.
-_PENDING = 1_000_000
+_PENDING = 500_000
 
 
 def number_tokens(tokens):
@@ -62,6 +62,9 @@ class NGramCounts:
             index: int [N], each token's place in `tokens`.
             row_splits: int [B + 1], where each text starts in `index`.
             classes: int [B], the texts' classes; None where there is but one.
+
+        Returns:
+            int64 [N], each token's number: its place in `self.tokens`.
         """
         words = self._number(tokens, fingerprints)[index]
         lengths = np.diff(row_splits)
@@ -81,6 +84,7 @@ class NGramCounts:
             self._pending[n].append(np.stack(packed))
             if sum(batch.size for batch in self._pending[n]) >= _PENDING:
                 self._count(n)
+        return words
 
     def _number(self, tokens, fingerprints):
         """int64 [U], the tokens' numbers; new ones get the next."""
@@ -110,15 +114,14 @@ class NGramCounts:
             by_class[:, 0] = times
             classes = grams[-1] % self.num_classes
             by_class[np.arange(len(classes)), 1 + classes] = 1
-            grams, counts = _add_up(grams[:-1], by_class)
+            grams, counts = _merged(grams[:-1], by_class)
         else:
             grams, counts = _distinct(grams)
             counts = counts[:, None]
-        if self._tables[n] is not None:
-            before, counted = self._tables[n]
-            grams = np.concatenate([before, grams], axis=1)
-            grams, counts = _add_up(grams, np.concatenate([counted, counts]))
-        self._tables[n] = (grams, counts)
+        table = (grams, counts)
+        if self._tables[n] is not None and self._tables[n][0].size:
+            table = _add_up(self._tables[n], table)
+        self._tables[n] = table
 
     def select(self, max_tokens=None, min_frequency=1):
         """The most frequent n-grams of all that came, the most frequent first.
@@ -190,13 +193,26 @@ def _distinct(columns):
     return columns[:, starts], np.diff(np.append(starts, columns.shape[1]))
 
 
-def _add_up(columns, counts):
-    """Adds the counts [N, c] of equal columns of int [k, N]; sorts the columns."""
-    # Both sorts find the sorted runs that tables are, and merge them in linear time.
+def _add_up(table, more):
+    """Adds two sorted tables of columns int [k, U] and their counts [U, c]."""
+    (columns, counts), (new, new_counts) = table, more
     if len(columns) == 1:
-        order = np.argsort(columns[0], kind="stable")
-    else:
-        order = np.lexsort(columns[::-1])
+        # In place where a column is known, which takes least memory.
+        place = np.searchsorted(columns[0], new[0])
+        inside = np.minimum(place, columns.shape[1] - 1)
+        known = columns[0][inside] == new[0]
+        counts[inside[known]] += new_counts[known]
+        place, fresh = place[~known], ~known
+        columns = np.insert(columns[0], place, new[0, fresh])[None]
+        return columns, np.insert(counts, place, new_counts[fresh], axis=0)
+    return _merged(
+        np.concatenate([columns, new], axis=1), np.concatenate([counts, new_counts])
+    )
+
+
+def _merged(columns, counts):
+    """Sorts columns int [k, N], and adds the counts [N, c] of equal ones."""
+    order = np.lexsort(columns[::-1])
     columns = columns[:, order]
     starts = _starts(columns)
     if not len(starts):

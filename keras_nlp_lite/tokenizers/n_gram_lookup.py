@@ -46,6 +46,8 @@ class NGramLookup(tf.Module):
             keys.append(key)
             columns.append(level)
             num_nodes += len(key)
+        # Word numbers of the tokens of a corpus, for texts that come as such numbers.
+        self.words_of_corpus = None
         self._words = _table(tf.constant(words, tf.string), np.arange(W), "")
         self._children = None
         if keys:
@@ -58,9 +60,13 @@ class NGramLookup(tf.Module):
         """int64 [N, S]: the columns of the n-grams that start at each token.
 
         Args:
-            tokens: ragged string [B, None].
+            tokens: ragged string [B, None], or int, the tokens' places in the corpus
+                that `words_of_corpus` describes.
         """
-        words = self._words.lookup(tokens.values)  # [N], -1 if unknown
+        if tokens.dtype == tf.string:
+            words = self._words.lookup(tokens.values)  # [N], -1 if unknown
+        else:
+            words = tf.gather(self.words_of_corpus, tokens.values)
         last = tf.size(self._columns) - 1
 
         def longer(node, word):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_nlp_lite.data import read_csv
 from keras_nlp_lite.layers import NGramBag, SparseLinear
 from keras_nlp_lite.tasks import (
     AveragedEmbeddingClassifier,
@@ -131,6 +132,9 @@ class CountingBag(NGramBag):
     calls = 0
 
     def call(self, x):
+        if x.dtype != tf.string:
+            return super().call(x)
+
         def count(x):
             CountingBag.calls += 1
             return x
@@ -151,6 +155,39 @@ def test_text_is_prepared_once_if_it_may_be_kept(cache, calls):
     # What did not fit was tried first, batch by batch, for a while.
     tried = 20 if cache == 1000 else 0
     assert calls <= CountingBag.calls <= calls + tried
+
+
+def test_what_adapt_just_read_is_not_read_again(tmp_path):
+    rows = "".join(f"{text},{label}\n" for text, label in zip(TEXTS, LABELS))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows)
+
+    def read():
+        return read_csv(tmp_path / "t.csv", text="text", label="label", shuffle=False)
+
+    def fit(data, adapted_to, **weights):
+        keras.utils.set_random_seed(3)
+        model = Classifier(2, CountingBag(ngrams=2, mode="tf_idf", sparse=False))
+        model.adapt(adapted_to)
+        CountingBag.calls = 0
+        model.fit(data, epochs=2, shuffle=False, verbose=0, **weights)
+        return model.get_weights(), CountingBag.calls
+
+    data = read()
+    (weights, calls), (wanted, wanted_calls) = fit(data, data), fit(read(), data)
+    assert calls == 0 and wanted_calls > 0
+    for ours, theirs in zip(weights, wanted):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_vocabulary_set_after_adapting_is_the_one_that_counts(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\ngood,1\nbad,0\n")
+    data = read_csv(tmp_path / "t.csv", text="text", label="label")
+    model = BagOfNgramsClassifier(2)
+    model.adapt(data)
+    model.preprocessor.set_vocabulary(["bad", "worse"])
+    model.fit(data, epochs=3, verbose=0)
+    kernel = model.head.kernel.numpy()[:, 0]
+    assert kernel[0] != 0 and kernel[1] == 0
 
 
 def test_keeping_rows_changes_no_result():
