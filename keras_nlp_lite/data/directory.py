@@ -36,9 +36,9 @@ def read_directory(
     passed over. Names that begin with a dot are not looked at, and neither are files
     beside the class folders. A leading byte order mark is dropped.
 
-    The files are listed now and read while iterating; texts that were read stay in
-    memory up to `text_file.KEEP_IN_MEMORY` bytes, so that looking at a small corpus
-    again costs no file access.
+    The files are listed now and read while iterating; texts that are read a second time
+    stay in memory up to `text_file.KEEP_IN_MEMORY` bytes, so that looking at a small
+    corpus again and again costs no file access.
 
     Args:
         path: The folder that holds the class folders.
@@ -145,12 +145,16 @@ def _text_files(folder):
 
 
 class _FileTexts:
-    """Whole files as texts; remembers those it read while there is room."""
+    """Whole files as texts; keeps those it reads again, while there is room.
+
+    Much is read once, to be kept in another form: that is not worth its memory here.
+    """
 
     def __init__(self, paths, encoding):
         self._paths = paths
         self._encoding = encoding
         self._kept = [None] * len(paths)
+        self._seen = bytearray(len(paths))
         self._room = text_file.KEEP_IN_MEMORY
         self._lock = threading.Lock()
 
@@ -166,7 +170,8 @@ class _FileTexts:
 
     def _keep(self, number, text):
         with self._lock:
-            if self._kept[number] is None and len(text) <= self._room:
+            again, self._seen[number] = self._seen[number], 1
+            if again and self._kept[number] is None and len(text) <= self._room:
                 self._room -= len(text)
                 self._kept[number] = text
 

@@ -161,9 +161,9 @@ class _Dense:
         """Bytes that the batch adds; None if its rows have another shape."""
         if self.pieces and tensor.shape[1:] != self.pieces[0].shape[1:]:
             return None
-        self.pieces.append(np.asarray(tensor))
-        self.last = len(self.pieces[-1])
-        return self.pieces[-1].nbytes
+        self.pieces.append(tf.convert_to_tensor(tensor))
+        self.last = len(tensor)
+        return _bytes(self.pieces[-1])
 
     def seal(self):
         self.rows = _join(self.pieces)
@@ -182,13 +182,14 @@ class _Ragged:
         self.flat, self.lengths = [], []
 
     def append(self, ragged):
-        return self._append(ragged.values.numpy(), ragged.row_lengths().numpy())
+        return self._append(ragged.values, ragged.row_lengths())
 
     def _append(self, flat, lengths):
-        self.flat.append(flat)
-        self.lengths.append(lengths)
+        # As tensors: arrays would be copied once more on the way to being one.
+        self.flat.append(tf.convert_to_tensor(flat))
+        self.lengths.append(tf.convert_to_tensor(lengths))
         self.last = len(lengths)
-        return flat.nbytes + lengths.nbytes
+        return _bytes(self.flat[-1]) + _bytes(self.lengths[-1])
 
     def seal(self):
         self.rows = tf.RaggedTensor.from_row_lengths(
@@ -220,14 +221,13 @@ class _Sparse(_Ragged):
         return self._append(columns, lengths) + self._append_values(sparse.values)
 
     def _append_values(self, values):
-        values = values.numpy()
-        self.one = np.ones((), values.dtype)
+        self.one = tf.ones([], values.dtype)
         if self.values is None:
-            if (values == 1).all():
+            if (values.numpy() == 1).all():
                 return 0
-            self.values = [np.ones(len(flat), values.dtype) for flat in self.flat[:-1]]
+            self.values = [tf.ones(len(flat), values.dtype) for flat in self.flat[:-1]]
         self.values.append(values)
-        return values.nbytes
+        return _bytes(values)
 
     def seal(self):
         super().seal()
@@ -255,8 +255,12 @@ class _Sparse(_Ragged):
         return tf.SparseTensor(where, values[first:last], shape)
 
 
+def _bytes(tensor):
+    return int(np.prod(tensor.shape)) * tensor.dtype.size
+
+
 def _join(pieces):
-    """One tensor of all pieces, which are let go as soon as they are in it."""
-    joined = np.concatenate(pieces)
+    """One tensor of all pieces, which are let go."""
+    joined = tf.concat(pieces, axis=0)
     pieces.clear()
-    return tf.constant(joined)
+    return joined

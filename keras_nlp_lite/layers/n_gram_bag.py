@@ -13,6 +13,7 @@ from keras_nlp_lite.layers.preprocessing_layer import (
     as_strings,
     on_cpu,
 )
+from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.tokenizers.n_gram_counts import NGramCounts, number_tokens
 from keras_nlp_lite.tokenizers.n_gram_lookup import NGramLookup, hashed_n_grams
 from keras_nlp_lite.tokenizers.splitting import SPLIT, STANDARDIZE, split_tokens
@@ -20,7 +21,7 @@ from keras_nlp_lite.untuned import untuned
 
 MODES = ("multi_hot", "count", "tf_idf", "log_count_ratio")
 _ASSET = "n_gram_bag.json"
-_ADAPT_BATCH = 512  # texts: enough for NumPy to be quick, few enough to stream
+_ADAPT_BATCH = 256  # texts: enough for NumPy to be quick, few enough to stream
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -173,6 +174,8 @@ class NGramBag(PreprocessingLayer):
             weights = _log_count_ratio(by_class)
         self._given = False
         self._use(grams, counts.tokens, weights, keep_numbers=on_batch is not None)
+        del counts
+        give_back()
 
     def _count(self, dataset, on_batch):
         """Runs the corpus through the counter, tokenizing in parallel."""

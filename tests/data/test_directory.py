@@ -94,7 +94,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path, encoding):
     assert pairs(dataset) == [("é", 0), ("ü", 1)]
 
 
-def test_a_file_is_read_once_while_there_is_room(tmp_path, monkeypatch):
+def test_a_file_read_again_is_kept_while_there_is_room(tmp_path, monkeypatch):
     root = write_reviews(tmp_path, 3)
     read = []
     plain = directory._read_bytes
@@ -105,9 +105,11 @@ def test_a_file_is_read_once_while_there_is_room(tmp_path, monkeypatch):
     first = pairs(train) + pairs(validation)
     assert len(read) == len(set(read)) == 6
     again = pairs(train) + pairs(validation)
+    assert len(read) == 12  # what is read but once is not kept
+    third = pairs(train) + pairs(validation)
 
-    assert sorted(first) == sorted(again)
-    assert len(read) == 8  # four of six fit
+    assert sorted(first) == sorted(again) == sorted(third)
+    assert len(read) == 14  # four of six fit
 
 
 def test_no_file_stays_open(tmp_path):
