@@ -172,6 +172,7 @@ def _reader(examples):
     def read_pairs(numbers):
         return read_texts(numbers), examples.labels[numbers]
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
     def read(numbers):
         if examples.labels is None:
             texts = tf.numpy_function(read_texts, [numbers], tf.string)

@@ -8,6 +8,9 @@ from keras_nlp_lite.untuned import untuned
 CACHE_BYTES = 2**30  # 1 GiB: about a million reviews as bags of bigrams
 _STRETCH = 64  # batches gathered at once
 
+# AutoGraph would take a tenth of a second for each function, to find nothing.
+_as_it_is = tf.autograph.experimental.do_not_convert
+
 
 def cache_rows(
     dataset, *, budget=CACHE_BYTES, shuffle=False, batch_size=None, progress=None
@@ -105,7 +108,9 @@ class RowStore:
             # Rows are gathered for many batches at once, and cut: an op on a thousand
             # rows costs little more than one on 32.
             stretches = indices.batch(_STRETCH * size)
-            kept = stretches.flat_map(lambda numbers: self._batches(numbers, size))
+            kept = stretches.flat_map(
+                _as_it_is(lambda numbers: self._batches(numbers, size))
+            )
             kept = kept.apply(tf.data.experimental.assert_cardinality(-(-rows // size)))
         else:
             # Batches of unequal size, made so on purpose: order of them, not in them.
@@ -129,7 +134,9 @@ class RowStore:
         end = tf.size(numbers, tf.int64)
         stretch = self._gather(numbers)
         return tf.data.Dataset.range(0, end, size).map(
-            lambda start: self._cut(start, tf.minimum(start + size, end), stretch)
+            _as_it_is(
+                lambda start: self._cut(start, tf.minimum(start + size, end), stretch)
+            )
         )
 
     def _gather(self, numbers):

@@ -189,6 +189,7 @@ class NGramBag(PreprocessingLayer):
                 "mode='tf_idf', which needs none."
             )
 
+        @tf.autograph.experimental.do_not_convert  # nothing to convert, at half a second
         def chunk(x, *beside):
             with on_cpu():
                 tokens = split_tokens(as_strings(x), self.standardize, self.split)

@@ -387,6 +387,11 @@ class Task(keras.Model):
                 prepared = self.preprocess(*parts)
             return prepared[0] if len(prepared) == 1 else prepared
 
+        ours = type(self.preprocessor).__module__.startswith("keras_nlp_lite.")
+        users = ("_standardize", "_split")  # functions that TextVectorization may hold
+        if ours and not any(callable(getattr(self.preprocessor, n, 0)) for n in users):
+            # Nothing to convert: AutoGraph would take half a second to find that out.
+            prepare = tf.autograph.experimental.do_not_convert(prepare)
         return raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
     def _prepared(self, raw, budget=0, shuffle=False, verbose=0):

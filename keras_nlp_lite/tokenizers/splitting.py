@@ -38,14 +38,14 @@ def split_tokens(text, standardize, split):
         )
     text = tf.reshape(text, [-1])
     if callable(standardize):
-        text = standardize(text)
+        text = tf.function(standardize)(text)  # with AutoGraph, where ours goes without
     elif standardize is not None:
         if "lower" in standardize:
             text = tf.strings.lower(text)
         if "strip" in standardize:
             text = tf.strings.regex_replace(text, _PUNCTUATION, "")
     if callable(split):
-        return split(text)
+        return tf.function(split)(text)
     if split == "character":
         return tf.strings.unicode_split(text, "UTF-8")
     return tf.strings.split(text)
