@@ -29,6 +29,12 @@ def __dir__():
     return sorted(__all__)
 
 
+if "keras" in sys.modules:
+    # Keras can load a saved model whose classes it has seen; where it is here already,
+    # they cost next to nothing.
+    importlib.import_module(f"{__name__}.models")
+
+
 @contextlib.contextmanager
 def _unscanned():
     """Imports TensorFlow without the garbage collector walking over it.

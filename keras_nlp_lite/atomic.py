@@ -11,8 +11,9 @@ def replacing(path):
     """Gives a path to write to, and moves it over `path` once the block succeeds.
 
     The new file or folder is written beside `path`, on the same file system, so that
-    the move is a rename. If the block raises, or the process dies, `path` keeps what
-    it held.
+    the move is a rename. If the block raises, or the process dies in it, `path` keeps
+    what it held. (A folder takes two renames: a process that is killed between them
+    leaves the old one beside `path`, under a name that begins with a dot.)
 
     Args:
         path: File or folder to replace; its suffix is kept, since savers read it.
@@ -44,7 +45,7 @@ def replacing(path):
             os.rename(path, aside)
             try:
                 os.rename(temporary, path)
-            except OSError:
+            except BaseException:
                 os.rename(aside, path)
                 raise
         else:

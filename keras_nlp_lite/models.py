@@ -1,5 +1,7 @@
 """The models, all in one place."""
 
+from keras.saving import load_model
+
 from keras_nlp_lite.tasks import (
     AveragedEmbeddingClassifier,
     BagOfNgramsClassifier,
@@ -16,4 +18,5 @@ __all__ = [
     "RecurrentClassifier",
     "Task",
     "TransformerClassifier",
+    "load_model",
 ]

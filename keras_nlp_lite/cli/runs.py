@@ -28,23 +28,32 @@ class Run:
         self.results_path = os.path.join(self.folder, "results.json")
 
     def check_new(self):
-        """Refuses a folder that holds a model.
+        """Refuses a folder that holds a model, or the curves of a run.
 
         Raises:
             ValueError: It does.
         """
-        if os.path.exists(self.model_path):
+        held = "a model" if os.path.exists(self.model_path) else "logs of a run"
+        if held == "a model" or self._logs():
             raise ValueError(
                 "--run must be a new folder, so that no earlier run is lost. Received: "
-                f"{self.folder!r}, which holds a model. Try another one, or --overwrite."
+                f"{self.folder!r}, which holds {held}. Try another one, or --overwrite."
             )
+
+    def _logs(self):
+        """The event files that stand here."""
+        return [
+            log
+            for part in ("train", "validation")
+            for log in glob.glob(
+                os.path.join(glob.escape(self.folder), part, "events.out.tfevents.*")
+            )
+        ]
 
     def monitor(self):
         """The callback that logs to this folder, from which older curves then go."""
-        for part in ("train", "validation"):
-            logs = os.path.join(glob.escape(self.folder), part, "events.out.tfevents.*")
-            for log in glob.glob(logs):
-                os.remove(log)
+        for log in self._logs():
+            os.remove(log)
         return TensorBoard(self.folder)
 
     def keep(self, model, results):

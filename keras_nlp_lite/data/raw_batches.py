@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.checks import check_fraction
+
 WANTED = (
     "Give a Dataset, generator or PyDataset of batches (texts [B], labels [B]), or "
     "texts and labels as lists or arrays."
@@ -66,12 +68,56 @@ def as_array(x):
     except (TypeError, ValueError, AttributeError) as error:
         if hasattr(x, "to_numpy"):  # a pandas column
             return as_array(x.to_numpy())
+        odd = ""
+        if isinstance(x, (list, tuple)):
+            kinds = sorted({type(part).__name__ for part in x})
+            odd = f" of {' and '.join(kinds)}"
         raise ValueError(
-            f"Received: {type(x).__name__}, which is no array. {WANTED}"
+            f"Received: {type(x).__name__}{odd}, which makes no array. {WANTED}"
         ) from error
     if tensor.shape.rank == 0:
         raise ValueError(f"Received: the single value {x!r}. {WANTED}")
     return tensor
+
+
+def given(*parts):
+    """The parts up to the last that is not None, as a tuple of at least one."""
+    while len(parts) > 1 and parts[-1] is None:
+        parts = parts[:-1]
+    return parts
+
+
+def split_arrays(fraction, *arrays):
+    """Cuts texts, labels and weights in two: the last rows are for validation.
+
+    Args:
+        fraction: Of the rows, in (0, 1).
+        *arrays: Lists or arrays, equally long, or None.
+
+    Returns:
+        A tuple of all arrays' first parts, and one of their last parts, the latter
+        without trailing None.
+
+    Raises:
+        ValueError: the first is no list or array; one side would have no row.
+    """
+    check_fraction("validation_split", fraction)
+    if isinstance(arrays[0], tf.data.Dataset) or is_stream(arrays[0]):
+        raise ValueError(
+            "`validation_split` splits lists and arrays. Received: "
+            f"{type(arrays[0]).__name__}. Try `validation_data`, or the split of the "
+            "reader that made it."
+        )
+    arrays = [None if array is None else as_array(array) for array in arrays]
+    rows = int(arrays[0].shape[0])
+    cut = rows - int(rows * fraction)
+    if not 0 < cut < rows:
+        raise ValueError(
+            f"`validation_split` must leave rows on both sides. Received: {fraction} of "
+            f"{rows} rows."
+        )
+    train = tuple(None if array is None else array[:cut] for array in arrays)
+    return train, given(*(None if array is None else array[cut:] for array in arrays))
 
 
 def _from_arrays(x, y, sample_weight, batch_size, shuffle):
@@ -85,6 +131,8 @@ def _from_arrays(x, y, sample_weight, batch_size, shuffle):
     if len(parts) > 1 and parts[1] is None:
         raise ValueError("`sample_weight` weighs labels. Received: no `y`.")
     lengths = [int(part.shape[0]) for part in tf.nest.flatten(parts)]
+    if not any(lengths):
+        raise ValueError("There are no texts. Received: an empty list or array.")
     if len(set(lengths)) > 1:
         raise ValueError(
             "Texts, labels and weights must be equally many. Received: "

@@ -268,6 +268,7 @@ def _bytes(tensor):
 
 def _join(pieces):
     """One tensor of all pieces, which are let go."""
-    joined = tf.concat(pieces, axis=0)
+    with tf.device("CPU:0"):  # where the input pipeline runs
+        joined = tf.concat(pieces, axis=0)
     pieces.clear()
     return joined

@@ -159,8 +159,8 @@ class NGramBag(PreprocessingLayer):
         """
         if self.num_hash_bins:
             raise ValueError(
-                "An NGramBag with `num_hash_bins` has nothing to adapt. "
-                f"Received: num_hash_bins={self.num_hash_bins}."
+                "An NGramBag with `num_hash_bins` has nothing to adapt. Received: "
+                f"num_hash_bins={self.num_hash_bins}. Leave `adapt` out."
             )
         counts = self._count(_as_dataset(data), on_batch)
         if not counts.num_texts.sum():
@@ -369,7 +369,7 @@ class NGramBag(PreprocessingLayer):
             "sparse": self.sparse,
             "vocabulary_size": self.vocabulary_size(),
             # An adapted vocabulary is an asset; one that the user gave is a setting.
-            "vocabulary": self.get_vocabulary() if self._given else None,
+            "vocabulary": self._given_grams() if self._given else None,
             "idf_weights": (
                 self.column_weights.tolist() if self._given and self._weighted else None
             ),
@@ -384,6 +384,12 @@ class NGramBag(PreprocessingLayer):
         if isinstance(config["ngrams"], list):
             config["ngrams"] = tuple(config["ngrams"])
         return cls(**config)
+
+    def _given_grams(self):
+        """Tokens apart: one that holds a space would not be told from two."""
+        tokens, grams, _ = self._vocabulary
+        tokens = [token.decode("utf-8", "surrogateescape") for token in tokens]
+        return [[tokens[i] for i in gram if i >= 0] for gram in grams]
 
     def save_assets(self, dir_path):
         if self._vocabulary is None:
@@ -456,14 +462,14 @@ def _as_dataset(data):
 def _binary(labels):
     """Labels [B] or [B, 1] as int64 [B], which must be 0 or 1."""
     labels = np.asarray(labels).reshape(len(labels), -1)
-    classes = labels[:, 0].astype(np.int64)
+    classes = labels[:, 0]
     if labels.shape[1] > 1 or not np.isin(classes, (0, 1)).all():
         came = labels.shape if labels.shape[1] > 1 else sorted(set(classes.tolist()))
         raise ValueError(
             "mode='log_count_ratio' compares two classes, labelled 0 and 1. Received: "
             f"labels {came}. Try mode='tf_idf'."
         )
-    return classes
+    return classes.astype(np.int64)
 
 
 def _log_count_ratio(by_class):

@@ -39,6 +39,7 @@ class SparseLinear(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_jit = False  # XLA has no sparse matmul
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: units={units}.")
         self.units = units

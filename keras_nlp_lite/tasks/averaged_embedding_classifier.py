@@ -25,6 +25,8 @@ class AveragedEmbeddingClassifier(SequenceClassifier):
     320033
     """
 
+    steps_a_call = 64
+
     def __init__(
         self,
         num_classes,
@@ -35,11 +37,14 @@ class AveragedEmbeddingClassifier(SequenceClassifier):
         dropout=0.5,
         **kwargs,
     ):
+        dtype = {"dtype": kwargs.get("dtype")}
         encoder = keras.Sequential(
             [
-                keras.layers.Embedding(max_tokens, embedding_dim, mask_zero=True),
-                keras.layers.Dropout(dropout),
-                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Embedding(
+                    max_tokens, embedding_dim, mask_zero=True, **dtype
+                ),
+                keras.layers.Dropout(dropout, **dtype),
+                keras.layers.GlobalAveragePooling1D(**dtype),
             ],
             name="encoder",
         )

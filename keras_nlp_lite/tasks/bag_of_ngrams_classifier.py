@@ -37,6 +37,8 @@ class BagOfNgramsClassifier(Classifier):
     4
     """
 
+    steps_a_call = 64
+
     def __init__(
         self,
         num_classes,

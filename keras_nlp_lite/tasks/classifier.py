@@ -70,7 +70,10 @@ class Classifier(Task):
         self.encoder = encoder
         one_unit = num_classes == 2 and not multi_label
         units = 1 if one_unit else num_classes
-        self.head = head or keras.layers.Dense(units, name="head")
+        self._units = units
+        self.head = head or keras.layers.Dense(
+            units, name="head", dtype=kwargs.get("dtype")
+        )
         # Softmax and sigmoid in float32, whatever the precision of the model.
         self.to_probabilities = keras.layers.Activation(
             "sigmoid" if one_unit or multi_label else "softmax",
@@ -79,31 +82,35 @@ class Classifier(Task):
         )
         self._one_unit = one_unit
         self._two_columns = False  # of the one unit: for a loss that wants them
+        self._labels_by_number = True  # which the losses of our own choice want
 
     # The model: prepared numbers in, probabilities out
 
     def build(self, input_shape):
-        self._features = input_shape[-1]
         for layer in (self.encoder, self.head):
             if layer is not None:
                 if not layer.built:
                     layer.build(input_shape)
                 input_shape = layer.compute_output_shape(input_shape)
+            if len(input_shape) != 2:
+                raise ValueError(
+                    "`encoder` must give a vector for each text, [batch, features]. "
+                    f"Received: shape {tuple(input_shape)}. Try a pooling layer at its "
+                    "end, such as GlobalAveragePooling1D."
+                )
+        if input_shape[-1] != self._units:
+            raise ValueError(
+                f"`head` must give {self._units} logits a text. Received: "
+                f"{input_shape[-1]}."
+            )
 
     def ensure_built(self):
         if self.preprocessor is None:
             return
         super().ensure_built()
-        text = keras.KerasTensor((None,), dtype="string")
-        shape = self.preprocessor.compute_output_spec(text).shape
         if not self.built:
-            self.build(shape)
-        elif shape[-1] != self._features:
-            raise ValueError(
-                f"The model has weights for {self._features} columns of features. "
-                f"Received: a vocabulary that gives {shape[-1]}. To adapt to another "
-                "corpus, make a new model."
-            )
+            text = keras.KerasTensor((None,), dtype="string")
+            self.build(self.preprocessor.compute_output_spec(text).shape)
 
     def call(self, x, training=None):
         if self.encoder is not None:
@@ -132,6 +139,7 @@ class Classifier(Task):
     def compile(self, optimizer="auto", loss="auto", metrics="auto", **kwargs):
         """As `Task.compile`. A categorical loss for two classes gets two columns."""
         self._two_columns = self._one_unit and "categorical" in _name_of(loss).lower()
+        self._labels_by_number = _name_of(loss) == "auto"
         super().compile(optimizer, loss, metrics, **kwargs)
 
     # Data
@@ -141,29 +149,50 @@ class Classifier(Task):
             y = self._labels(y)
         return super().preprocess(x, y, sample_weight)
 
+    def with_numbered_labels(self, dataset):
+        spec = dataset.element_spec
+        if not isinstance(spec, tuple) or len(spec) < 2 or spec[1].dtype != tf.string:
+            return dataset
+        return dataset.map(lambda x, y, *weight: (x, self._labels(y), *weight))
+
     def _labels(self, y):
         """int [B] in 0..C-1 or float [B, C], out of numbers, names or one-hot rows."""
         if y.dtype == tf.string:
-            if self.class_names is None:
+            if self.class_names is None or self.multi_label:
                 raise ValueError(
-                    "Labels that are strings need the classes' names. Give the model "
-                    "`class_names`, in the order of its outputs."
+                    "Labels that are strings need the classes' names, one class a text. "
+                    f"Received: class_names={self.class_names}, multi_label="
+                    f"{self.multi_label}. Try class_names=[...], in the order of the "
+                    "outputs, or labels that are numbers."
                 )
             y = tf.reshape(y, [-1])
-            names = tf.constant(self.class_names)
-            match = y[:, None] == names
-            _refuse_unless(
-                tf.reduce_any(match, axis=1), y, f"one of {', '.join(self.class_names)}"
-            )
+            match = y[:, None] == tf.constant(self.class_names)
+            names = ", ".join(self.class_names)
+            _refuse_unless(tf.reduce_any(match, axis=1), y, f"one of {names}")
             return tf.argmax(match, axis=1, output_type=tf.int32)
-        if self.multi_label or (y.shape.rank == 2 and y.shape[-1] == self.num_classes):
+        one_hot = y.shape.rank == 2 and y.shape[-1] == self.num_classes
+        if self.multi_label:
+            if not one_hot and y.shape.rank != 2:
+                raise ValueError(
+                    "With multi_label=True a text has 0 or 1 for each of the "
+                    f"{self.num_classes} classes. Received: labels of shape {y.shape}."
+                )
+            inside = tf.reduce_all((y >= 0) & (y <= 1), axis=1)
+            _refuse_unless(inside, tf.reduce_max(y, axis=1), "0 or 1")
             return y
-        y = tf.cast(tf.reshape(y, [-1]), tf.int32)
-        inside = (y >= 0) & (y < self.num_classes)
-        _refuse_unless(
-            inside, tf.as_string(y), f"0 to {self.num_classes - 1}, num_classes in all"
+        if one_hot and self.num_classes > 1:
+            by_number = self._labels_by_number
+            return tf.argmax(y, axis=1, output_type=tf.int32) if by_number else y
+        y = tf.reshape(y, [-1])
+        number = tf.cast(y, tf.int32)
+        fine = (
+            (tf.cast(number, y.dtype) == y)
+            & (number >= 0)
+            & (number < self.num_classes)
         )
-        return y
+        last = self.num_classes - 1
+        _refuse_unless(fine, y, f"a whole number from 0 to {last}, num_classes in all")
+        return number
 
     def check_data(self, dataset, labels):
         spec = dataset.element_spec
@@ -189,10 +218,10 @@ class Classifier(Task):
         if labels and len(parts) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs {wanted}. Received: {came}, without "
-                "labels."
+                "labels. If a reader of tables made it, name their column: label=..."
             )
         names = getattr(dataset, "class_names", None)
-        if names is not None:
+        if names is not None and labels:
             self._check_names(list(names))
             if self.class_names is None:
                 self.class_names = list(names)
@@ -208,7 +237,8 @@ class Classifier(Task):
             raise ValueError(
                 f"There must be a name for each class. Received: {len(names)} classes, "
                 f"{list(names)}, with num_classes={self.num_classes}. Try num_classes="
-                f"{len(names)}, or name the classes wanted where the data is read."
+                f"{len(names)}, or class_names=[...] with those wanted, where the data "
+                "is read."
             )
 
     # Answers with names
@@ -265,6 +295,8 @@ def _shape_of(spec):
 def _refuse_unless(fine, labels, wanted):
     """Stops the graph with a sentence that names the first label that is not fine."""
     first = tf.gather(labels, tf.argmin(tf.cast(fine, tf.int32)))
+    if first.dtype != tf.string:
+        first = tf.as_string(first, shortest=first.dtype.is_floating)
     tf.debugging.Assert(
         tf.reduce_all(fine),
         [tf.strings.join([f"A label must be {wanted}. Received: ", first, "."])],

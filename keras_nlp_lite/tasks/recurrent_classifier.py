@@ -37,11 +37,14 @@ class RecurrentClassifier(SequenceClassifier):
         dropout=0.5,
         **kwargs,
     ):
+        dtype = {"dtype": kwargs.get("dtype")}
         encoder = keras.Sequential(
             [
-                keras.layers.Embedding(max_tokens, embedding_dim, mask_zero=True),
-                keras.layers.Bidirectional(keras.layers.LSTM(units)),
-                keras.layers.Dropout(dropout),
+                keras.layers.Embedding(
+                    max_tokens, embedding_dim, mask_zero=True, **dtype
+                ),
+                keras.layers.Bidirectional(keras.layers.LSTM(units, **dtype), **dtype),
+                keras.layers.Dropout(dropout, **dtype),
             ],
             name="encoder",
         )

@@ -1,25 +1,28 @@
 """The base of every task model: strings in, answers out."""
 
 import contextlib
+import math
 import os
-import time
 import types
+import typing
 import weakref
 
 import keras
 import tensorflow as tf
 
 from keras_nlp_lite.atomic import replacing
-from keras_nlp_lite.checks import check_fraction
-from keras_nlp_lite.data.raw_batches import as_array, is_stream, raw_batches
+from keras_nlp_lite.data.raw_batches import (
+    as_array,
+    given,
+    is_stream,
+    raw_batches,
+    split_arrays,
+)
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
 from keras_nlp_lite.tasks.plain_errors import plain_errors
+from keras_nlp_lite.tasks.steps import choose_steps
+from keras_nlp_lite.tasks.waiting_bar import waiting_bar
 from keras_nlp_lite.untuned import untuned
-
-# A step of a small model takes less time than Keras takes to start it, so one call runs
-# several. Large models would gain nothing, and report their progress less often.
-_SMALL_MODEL = 2_000_000  # weights
-_STEPS_A_CALL = 64
 
 
 class Task(keras.Model):
@@ -29,9 +32,8 @@ class Task(keras.Model):
     for a text model, and run `preprocessor` on it on the CPU, inside `tf.data`, in
     parallel with the model. What is saved or exported carries the preprocessor.
 
-    Subclasses define `call` on what the preprocessor gives, or pass `inputs` and
-    `outputs` as for a functional model. They may override what stands under "What a
-    subclass may change".
+    Subclasses define `call` on what the preprocessor gives, and may override what
+    stands under "What a subclass may change".
 
     Args:
         preprocessor: A layer or function from raw to prepared input. None: the model
@@ -39,13 +41,23 @@ class Task(keras.Model):
         **kwargs: `name`, `dtype` and the rest of `keras.Model`.
     """
 
-    def __init__(self, *args, preprocessor=None, **kwargs):
-        super().__init__(*args, **kwargs)
+    # One call of the training function runs so many steps, where a step takes less
+    # time than Keras takes to start one. Callbacks hear of batches as often as that.
+    steps_a_call = 1
+
+    def __init__(self, *, preprocessor=None, **kwargs):
+        if "inputs" in kwargs or "outputs" in kwargs:
+            # Keras would rewrite this class, and break every other task model.
+            raise ValueError(
+                "A task is no functional model. Received: `inputs` or `outputs`. Try "
+                "`Classifier(num_classes, preprocessor, encoder=keras.Model(...))`."
+            )
+        super().__init__(**kwargs)
         self.preprocessor = preprocessor
         # In plain objects: TensorFlow would track datasets and functions that are
         # attributes, and try to export them.
         self._fitting = types.SimpleNamespace(validation=None, rows=None)
-        self._adapted = types.SimpleNamespace(to=None, store=None)
+        self._adapted = None
         self._on_batch = types.SimpleNamespace(preprocess={})
         self._auto_steps = False
 
@@ -65,7 +77,7 @@ class Task(keras.Model):
 
     def preprocess(self, x, y=None, sample_weight=None):
         """Raw to prepared, as TensorFlow ops: a tuple of those that were given."""
-        return _given(self.preprocessor(x), y, sample_weight)
+        return given(self.preprocessor(x), y, sample_weight)
 
     def answers(self, outputs):
         """What `predict` and an export give, from what the model gives."""
@@ -95,6 +107,10 @@ class Task(keras.Model):
         Raises:
             ValueError: the dataset has another structure than the task needs.
         """
+
+    def with_numbered_labels(self, dataset):
+        """A raw dataset whose labels are numbers, whatever they are in `dataset`."""
+        return dataset
 
     def ensure_built(self):
         """Makes the weights, if there are none; the preprocessor must be adapted."""
@@ -156,7 +172,8 @@ class Task(keras.Model):
     def _xla_helps(self):
         if not tf.config.list_physical_devices("GPU"):
             return False
-        inside = [layer for layer in self.layers if layer is not self.preprocessor]
+        outside = [self, *_with_parts(self.preprocessor)]
+        inside = [x for x in self._flatten_layers() if not any(x is y for y in outside)]
         return all(getattr(layer, "supports_jit", True) for layer in inside)
 
     def get_compile_config(self):
@@ -168,25 +185,20 @@ class Task(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def _get_ready(self, *step_counts):
-        """Before anything runs: weights, a compiled state, and how many steps a call.
-
-        Args:
-            *step_counts: How many steps the user asked for, where they did; a call
-                must not run past them.
-        """
+    def _get_ready(self):
+        """Before anything runs: weights, and a compiled state."""
         self.ensure_built()
         if not self.compiled:
             self.compile()
-        if self._auto_steps:
-            small = self.built and self.count_params() < _SMALL_MODEL
-            steps = _STEPS_A_CALL if small else 1
-            while any(count and count % steps for count in step_counts):
-                steps -= 1
-            if steps != self.steps_per_execution:
-                # The functions have the number of steps built in.
-                self.steps_per_execution = steps
-                self.train_function = self.test_function = None
+
+    def _choose_steps(self, batches, wanted=None, callbacks=None):
+        """How many steps one call of the training function is to run."""
+        if not self._auto_steps:
+            return self.steps_per_execution
+        # Keras cannot loop over batches that are spread over several devices.
+        spread = self.distribute_strategy.num_replicas_in_sync > 1
+        most = 1 if spread else self.steps_a_call
+        return choose_steps(most, batches, wanted, callbacks)
 
     # Training and answering, on raw input
 
@@ -195,24 +207,32 @@ class Task(keras.Model):
 
         Args:
             data: Training data as `fit` takes it; a tuple (texts, labels); or texts.
+
+        Raises:
+            ValueError: the model has weights already, which would come to stand for
+                other words.
         """
+        if self.built and getattr(self.preprocessor, "is_adapted", False):
+            raise ValueError(
+                f"This {type(self).__name__} has a vocabulary, and weights for it. To "
+                "adapt to another corpus, make a new model."
+            )
         with plain_errors():
             dataset = raw_batches(*(data if isinstance(data, tuple) else (data,)))
             self.check_data(dataset, labels=False)
-            self._adapted.store = None
-            if getattr(self.preprocessor, "takes_numbers", False):
+            dataset = self.with_numbered_labels(dataset)
+            if self._can_take_numbers():
                 # The corpus is most often what `fit` gets next: its tokens stay, as
                 # numbers, and need not be read and cut again.
-                self._adapted.to = weakref.ref(data) if _batch_size(data) else None
-                self._adapted.store = RowStore() if _batch_size(data) else None
-                store = self._adapted.store
+                store = RowStore() if _batch_size(data) else None
                 self.preprocessor.adapt(dataset, on_batch=store and store.append)
-                self._adapted.numbering = self.preprocessor.numbering
+                if store:
+                    numbering = self.preprocessor.numbering
+                    self._adapted = _Adapted(weakref.ref(data), store, numbering)
+            elif getattr(self.preprocessor, "adapts_on_labels", False):
+                self.preprocessor.adapt(dataset)
             else:
                 self.preprocessor.adapt(dataset.map(_first))
-        # Functions that were traced hold the old vocabulary.
-        self.train_function = self.test_function = self.predict_function = None
-        self._on_batch.preprocess.clear()
         self.ensure_built()
 
     def fit(
@@ -246,11 +266,12 @@ class Task(keras.Model):
                 a Dataset, too, where its rows are kept in memory (`cache`); otherwise
                 a Dataset decides its own order.
             cache: Whether to preprocess once and keep the rows in memory, so that
-                later epochs do no text work: True up to 1 GiB, a number of bytes, or
-                False. Generators, PyDatasets, data without end and preprocessors that
+                later epochs do no text work: True up to 1 GiB for training and as much
+                for validation data, a number of bytes, or False. Generators, PyDatasets, data without end and preprocessors that
                 draw random numbers are never kept. Set it to False where the Dataset
                 itself draws random numbers.
-            **kwargs: The rest of `keras.Model.fit`.
+
+        The other arguments are those of `keras.Model.fit`.
 
         Returns:
             keras.callbacks.History.
@@ -266,7 +287,8 @@ class Task(keras.Model):
             "validation_freq": validation_freq,
         }
         if self.preprocessor is None:
-            self._get_ready(steps_per_epoch, validation_steps)
+            self._get_ready()
+            self._set_steps(self._choose_steps(None, steps_per_epoch or 1, callbacks))
             return super().fit(
                 x,
                 y,
@@ -279,7 +301,7 @@ class Task(keras.Model):
                 **keras_arguments,
             )
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = _split(
+            (x, y, sample_weight), validation_data = split_arrays(
                 validation_split, x, y, sample_weight
             )
         budget = CACHE_BYTES if cache is True else int(cache)
@@ -293,11 +315,13 @@ class Task(keras.Model):
             if validation_data is not None:
                 if not isinstance(validation_data, tuple):
                     validation_data = (validation_data,)
-                self._fitting.validation = raw_batches(
+                held_out = raw_batches(
                     *validation_data, batch_size=validation_batch_size or batch_size
                 )
-                self.check_data(self.validation_source, labels=True)
-            self._get_ready(steps_per_epoch, validation_steps)
+                self.check_data(held_out, labels=True)
+                if not is_stream(validation_data[0]):  # which could be looked at once
+                    self._fitting.validation = self.with_numbered_labels(held_out)
+            self._get_ready()
             finite = steps_per_epoch is None and not is_stream(x)
             rows = finite and self._rows_adapted_to(x, budget, shuffle)
             if not rows:
@@ -307,8 +331,13 @@ class Task(keras.Model):
             if validation_data is not None:
                 finite = validation_steps is None and not is_stream(validation_data[0])
                 validation_data = self._prepared(
-                    self.validation_source, budget if finite else 0, False, verbose
+                    held_out, budget if finite else 0, False, verbose
                 )
+            batches = int(rows.cardinality())
+            steps = self._choose_steps(batches, steps_per_epoch, callbacks)
+            if validation_steps:
+                steps = math.gcd(steps, validation_steps)
+            self._set_steps(steps)
             return super().fit(
                 rows, shuffle=False, validation_data=validation_data, **keras_arguments
             )
@@ -321,15 +350,21 @@ class Task(keras.Model):
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own call, from inside `fit`
             return super().evaluate(x, y, **kwargs)
         with plain_errors():
+            self._get_ready()
             if self.preprocessor is None:
-                self._get_ready(steps)
-                return super().evaluate(
-                    x, y, batch_size=batch_size, sample_weight=sample_weight, **kwargs
-                )
+                with self._steps(1):
+                    return super().evaluate(
+                        x,
+                        y,
+                        batch_size=batch_size,
+                        sample_weight=sample_weight,
+                        **kwargs,
+                    )
             dataset = raw_batches(x, y, sample_weight, batch_size=batch_size)
             self.check_data(dataset, labels=True)
-            self._get_ready(steps)
-            return super().evaluate(self._prepared(dataset), **kwargs)
+            dataset = self._prepared(dataset)
+            with self._steps(self._choose_steps(int(dataset.cardinality()), steps)):
+                return super().evaluate(dataset, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
         """Keras's `predict`, on raw input; labels in a Dataset are passed over.
@@ -338,7 +373,7 @@ class Task(keras.Model):
             `answers` for every row, a NumPy array.
         """
         self.ensure_built()
-        with plain_errors(), self._one_step_a_call():
+        with plain_errors(), self._steps(1):
             if self.preprocessor is None:
                 return super().predict(x, batch_size=batch_size, **kwargs)
             dataset = raw_batches(x, batch_size=batch_size)
@@ -347,6 +382,15 @@ class Task(keras.Model):
 
     def predict_step(self, data):
         return self.answers(super().predict_step(data))
+
+    def __call__(self, x, *args, **kwargs):
+        text = isinstance(x, str) or getattr(x, "dtype", None) == tf.string
+        if text or (isinstance(x, (list, tuple)) and x and isinstance(x[0], str)):
+            raise ValueError(
+                "Called as a function, the model takes prepared input. For texts, try "
+                "`model.predict(texts)`, or `model(model.preprocess(texts)[0])`."
+            )
+        return super().__call__(x, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Keras's `train_on_batch`, on one batch of raw input."""
@@ -361,17 +405,23 @@ class Task(keras.Model):
     def predict_on_batch(self, x):
         """Keras's `predict_on_batch`, on one batch of raw input."""
         self.ensure_built()
-        with self._one_step_a_call():
+        with self._steps(1):
             return super().predict_on_batch(*self._batch(x))
+
+    def _can_take_numbers(self):
+        """Whether preprocessing is this package's, which takes numbers for its texts."""
+        return "takes_numbers" in vars(type(self.preprocessor)) and (
+            type(self).preprocess.__module__.startswith("keras_nlp_lite.")
+        )
 
     def _rows_adapted_to(self, dataset, budget, shuffle):
         """Dataset of prepared rows, if `dataset` is what `adapt` just read; else None."""
-        store, self._adapted.store = self._adapted.store, None
-        if store is None or self._adapted.to() is not dataset or not budget:
+        adapted, self._adapted = self._adapted, None
+        if adapted is None or adapted.dataset() is not dataset or not budget:
             return None
-        if self._adapted.numbering is not getattr(self.preprocessor, "numbering", None):
+        if adapted.numbering is not getattr(self.preprocessor, "numbering", None):
             return None  # it has another vocabulary by now
-        numbered = store.dataset()
+        numbered = adapted.store.dataset()
         return numbered and cache_rows(
             untuned(self._mapped(numbered)),
             budget=budget,
@@ -398,7 +448,7 @@ class Task(keras.Model):
         """Dataset of prepared batches, from memory if they fit into `budget` bytes."""
         rows = self._mapped(raw)
         if budget and not getattr(self.preprocessor, "is_random", False):
-            progress = _progress(raw) if verbose in ("auto", 1) else None
+            progress = waiting_bar(raw) if verbose in ("auto", 1) else None
             kept = cache_rows(
                 untuned(rows), budget=budget, shuffle=shuffle, progress=progress
             )
@@ -409,8 +459,8 @@ class Task(keras.Model):
     def _batch(self, *parts):
         """One raw batch, prepared."""
         if self.preprocessor is None:
-            return _given(*parts)
-        parts = _given(*(None if part is None else as_array(part) for part in parts))
+            return given(*parts)
+        parts = given(*(None if part is None else as_array(part) for part in parts))
         # Any number of rows: otherwise each new one would trace anew.
         signature = tf.nest.map_structure(
             lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), parts
@@ -422,14 +472,23 @@ class Task(keras.Model):
         with plain_errors(), tf.device("CPU:0"):
             return functions[key](*parts)
 
+    def _set_steps(self, steps):
+        """For `fit`: the functions have the number of steps built in."""
+        if steps != self.steps_per_execution:
+            self.steps_per_execution = steps
+            self.train_function = self.test_function = None
+
     @contextlib.contextmanager
-    def _one_step_a_call(self):
-        """Keras would trace several steps of `predict` into one, slow to make, graph."""
-        steps, self.steps_per_execution = self.steps_per_execution, 1
+    def _steps(self, steps):
+        """Another number of steps a call, for a while, `fit`'s functions untouched."""
+        before = self.steps_per_execution, self.test_function
+        if steps != before[0]:
+            self.steps_per_execution, self.test_function = steps, None
         try:
             yield
         finally:
-            self.steps_per_execution = steps
+            if steps != before[0]:
+                self.steps_per_execution, self.test_function = before
 
     @contextlib.contextmanager
     def _watched(self):
@@ -443,14 +502,19 @@ class Task(keras.Model):
 
     def save(self, filepath, overwrite=True, **kwargs):
         """Keras's `save`; an interrupted one leaves the old file as it was."""
+        if "://" in str(filepath):  # no disk of ours: Keras's own way
+            super().save(filepath, overwrite=overwrite, **kwargs)
+            return
         if not overwrite and os.path.exists(filepath):
             raise ValueError(
                 f"There is a file already. Received: filepath={str(filepath)!r}. "
                 "Try overwrite=True."
             )
-        if not str(filepath).endswith((".keras", ".h5")):
-            super().save(filepath, **kwargs)  # which says what is wrong with it
-            return
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                "A model with its vocabulary goes into a .keras file. Received: "
+                f"filepath={str(filepath)!r}."
+            )
         with replacing(filepath) as temporary:
             super().save(temporary, **kwargs)
 
@@ -475,7 +539,8 @@ class Task(keras.Model):
             super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
 
-        if os.path.exists(filepath) and "saved_model.pb" not in os.listdir(filepath):
+        held = os.listdir(filepath) if os.path.isdir(filepath) else [filepath]
+        if os.path.exists(filepath) and "saved_model.pb" not in held:
             raise ValueError(
                 "An export replaces the folder that it is written to. Received: "
                 f"filepath={str(filepath)!r}, which holds no export. Try a new folder."
@@ -493,15 +558,21 @@ class Task(keras.Model):
             archive.write_out(temporary, verbose=bool(verbose))
 
 
+class _Adapted(typing.NamedTuple):
+    """What `adapt` read, as numbers, for `fit` to take up."""
+
+    dataset: weakref.ref
+    store: RowStore
+    numbering: object
+
+
+def _with_parts(layer):
+    """A layer and all within it; nothing for a function."""
+    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else ()
+
+
 def _auto(value):
     return isinstance(value, str) and value == "auto"
-
-
-def _given(*parts):
-    """The parts up to the last that is not None."""
-    while len(parts) > 1 and parts[-1] is None:
-        parts = parts[:-1]
-    return parts
 
 
 def _first(x, *_):
@@ -513,34 +584,3 @@ def _batch_size(data):
     return (
         getattr(data, "batch_size", None) if isinstance(data, tf.data.Dataset) else None
     )
-
-
-def _split(fraction, *arrays):
-    """Arrays cut in two: the last `fraction` of the rows is for validation."""
-    check_fraction("validation_split", fraction)
-    if isinstance(arrays[0], tf.data.Dataset) or is_stream(arrays[0]):
-        raise ValueError(
-            "`validation_split` splits lists and arrays. Received: "
-            f"{type(arrays[0]).__name__}. Try `validation_data`, or the split of the "
-            "reader that made it."
-        )
-    arrays = [None if array is None else as_array(array) for array in arrays]
-    rows = int(arrays[0].shape[0])
-    cut = rows - int(rows * fraction)
-    train = tuple(None if array is None else array[:cut] for array in arrays)
-    return train, _given(*(None if array is None else array[cut:] for array in arrays))
-
-
-def _progress(dataset):
-    """Shows how far reading has come, if it takes long enough for anyone to wonder."""
-    total = int(dataset.cardinality())
-    bar = keras.utils.Progbar(total if total > 0 else None, unit_name="batch")
-    start = time.monotonic()
-
-    def show(batches):
-        if time.monotonic() - start > 2:
-            if bar.seen_so_far == 0:
-                print("Preparing text, once")
-            bar.update(batches, finalize=batches == total)
-
-    return show

@@ -52,17 +52,20 @@ class TransformerClassifier(SequenceClassifier):
                 f"embedding_dim={embedding_dim}, num_heads={num_heads}. Try "
                 f"embedding_dim={embedding_dim // num_heads * num_heads or num_heads}."
             )
+        dtype = {"dtype": kwargs.get("dtype")}
         encoder = keras.Sequential(
             [
                 TokenAndPositionEmbedding(
-                    max_tokens, sequence_length, embedding_dim, mask_zero=True
+                    max_tokens, sequence_length, embedding_dim, mask_zero=True, **dtype
                 ),
                 *(
-                    TransformerEncoder(intermediate_dim, num_heads, dropout=dropout)
+                    TransformerEncoder(
+                        intermediate_dim, num_heads, dropout=dropout, **dtype
+                    )
                     for _ in range(num_layers)
                 ),
-                keras.layers.GlobalAveragePooling1D(),
-                keras.layers.Dropout(dropout),
+                keras.layers.GlobalAveragePooling1D(**dtype),
+                keras.layers.Dropout(dropout, **dtype),
             ],
             name="encoder",
         )

@@ -129,8 +129,9 @@ def _windows(tokens, words, sizes, V, longer, column):
 
 def _table(keys, values, no_key):
     """A lookup table to int64, which gives -1 for a key it does not hold."""
-    # TensorFlow makes no empty table: one key more, which is none.
+    if not len(values):  # TensorFlow makes no empty table: one key, which is none
+        keys, values = tf.constant([no_key], keys.dtype), [-1]
     initializer = tf.lookup.KeyValueTensorInitializer(
-        tf.concat([keys, [no_key]], axis=0), tf.constant([*values, -1], tf.int64)
+        keys, tf.constant(values, tf.int64)
     )
     return tf.lookup.StaticHashTable(initializer, default_value=-1)

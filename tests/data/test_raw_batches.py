@@ -97,7 +97,7 @@ def test_weights_come_third():
         (("one text",), r"Texts come several at a time.*Try \['one text'\]"),
         ((TEXTS, LABELS[:3]), "equally many. Received: 11, 3"),
         ((None,), "There are no texts"),
-        ((object(),), "Received: object, which is no array"),
+        ((object(),), "Received: object, which makes no array"),
         ((Batches(), LABELS), "belong inside the Batches"),
         ((iter([]),), "The generator gave no batch"),
         ((TEXTS, None, [1.0] * 11), "`sample_weight` weighs labels"),

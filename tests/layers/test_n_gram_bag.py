@@ -225,6 +225,18 @@ def test_a_corpus_may_lack_words_or_longer_n_grams(texts):
     assert dense(bag, ["one two", ""]).sum() == len(words)
 
 
+def test_tokens_may_hold_spaces_or_be_empty():
+    tuples = [("new york",), ("new", "york"), ("",)]
+    how = {"standardize": None, "split": on_dashes, "sparse": False}
+    bag = NGramBag(vocabulary=tuples, ngrams=2, **how)
+    for same in (bag, NGramBag.from_config(bag.get_config())):
+        rows = same(["new york", "new-york", "a--b"]).numpy()
+        assert rows.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    adapted = NGramBag(**how)
+    adapted.adapt(["a--b", "a"])
+    assert adapted.get_vocabulary() == ["a", "", "b"]
+
+
 def test_calling_without_a_vocabulary_says_to_adapt():
     with pytest.raises(ValueError, match="no vocabulary yet. Call `adapt`"):
         NGramBag()(["text"])

@@ -1,9 +1,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_nlp_lite.layers import NGramBag
-from keras_nlp_lite.tasks import BagOfNgramsClassifier, Classifier
+from keras_nlp_lite.tasks import (
+    AveragedEmbeddingClassifier,
+    BagOfNgramsClassifier,
+    Classifier,
+)
 
 TEXTS = [
     "red",
@@ -109,12 +114,10 @@ def test_mixed_precision_trains_and_answers_in_float32(policy, sparse):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        model = (
-            bag(2)
-            if sparse
-            else Classifier(2, NGramBag(sparse=False), keras.layers.Dense(7, "relu"))
-        )
-        model.adapt(TEXTS)
+        model = bag(2)
+        if not sparse:
+            model = Classifier(2, NGramBag(sparse=False), keras.layers.Dense(7, "relu"))
+            model.adapt(TEXTS)
         model.compile(keras.optimizers.Adam(0.1))
         history = model.fit(TEXTS, TWO, epochs=12, verbose=0).history
         assert history["accuracy"][-1] == 1
@@ -132,26 +135,64 @@ def test_xla_compiles_the_step_when_asked():
     assert history["accuracy"][-1] == 1
 
 
-def test_on_a_cpu_xla_is_left_off():
-    model = bag(2)
-    model.compile()
-    assert not model.jit_compile
+@pytest.mark.parametrize("num_classes, said", [(1, "at least 2 classes"), (0, "of at")])
+def test_too_few_classes_are_refused(num_classes, said):
+    with pytest.raises(ValueError, match=said):
+        Classifier(num_classes)
+
+
+def test_one_hot_labels_train_with_the_loss_of_our_own_choice():
+    for labels, classes in ((TWO, 2), (THREE, 3)):
+        by_number, one_hot = bag(classes), bag(classes)
+        by_number.fit(TEXTS, labels, shuffle=False, verbose=0)
+        one_hot.fit(TEXTS, np.eye(classes)[labels], shuffle=False, verbose=0)
+        for ours, theirs in zip(by_number.get_weights(), one_hot.get_weights()):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
-    [
-        ((1,), "one of at least 2 classes. Received: num_classes=1"),
-        ((0,), "`num_classes` must be an integer of at least 1"),
-        ((2, None, None), None),
-    ],
+    "labels, said",
+    [(7 * MULTI, "A label must be 0 or 1. Received: 7"), (THREE, "0 or 1 for each of")],
 )
-def test_too_few_classes_are_refused(arguments, said):
-    if said is None:
-        Classifier(*arguments)
-    else:
+def test_labels_that_are_not_many_are_refused(labels, said):
+    with pytest.raises(ValueError, match=said):
+        bag(3, multi_label=True).fit(TEXTS, labels, verbose=0)
+
+
+def test_an_encoder_or_head_of_another_shape_is_refused():
+    for parts, said in (
+        ({"encoder": keras.layers.Reshape((4, 1))}, "a vector for each text.*pooling"),
+        ({"head": keras.layers.Dense(2)}, "must give 1 logits a text. Received: 2"),
+    ):
+        model = Classifier(2, NGramBag(sparse=False), **parts)
         with pytest.raises(ValueError, match=said):
-            Classifier(*arguments)
+            model.adapt(["red green blue and"])
+
+
+def test_dtype_reaches_the_layers_inside():
+    model = AveragedEmbeddingClassifier(2, 50, dtype="mixed_bfloat16")
+    inside = [*model.encoder.layers, model.head]
+    assert {layer.compute_dtype for layer in inside} == {"bfloat16"}
+    model.adapt(TEXTS)
+    model.fit(TEXTS, TWO, verbose=0)
+    assert model.predict(TEXTS, verbose=0).dtype == np.float32
+
+
+def test_xla_is_for_gpus_and_for_layers_that_it_can_compile(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["GPU"])
+    inside = keras.Sequential([keras.layers.Dense(3)])
+    inside.layers[0].supports_jit = False
+    for model, wanted in (
+        (bag(2), False),
+        (Classifier(2, NGramBag(sparse=False), inside), False),
+        (AveragedEmbeddingClassifier(2, 50), True),
+    ):
+        model.compile()
+        assert model.jit_compile == wanted, type(model).__name__
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    model = AveragedEmbeddingClassifier(2, 50)
+    model.compile()
+    assert not model.jit_compile
 
 
 def test_names_must_be_as_many_as_classes():

@@ -129,6 +129,7 @@ def test_evaluation_sees_every_row_however_many_steps_a_call_runs():
 class CountingBag(NGramBag):
     """Counts the batches that it is asked for."""
 
+    takes_numbers = True
     calls = 0
 
     def call(self, x):
@@ -304,12 +305,12 @@ def test_training_before_adapting_says_to_adapt():
                 run(*arguments)
 
 
-def test_adapting_a_trained_model_to_another_width_says_to_make_a_new_one():
+def test_adapting_a_model_again_is_refused_before_anything_is_lost():
     model = trained()
-    with pytest.raises(
-        ValueError, match=r"weights for \d+ columns.*gives 2.*a new model"
-    ):
+    before = model.predict(TEXTS, verbose=0)
+    with pytest.raises(ValueError, match=r"has a vocabulary.*make a new model"):
         model.adapt(["one", "two"])
+    np.testing.assert_array_equal(model.predict(TEXTS, verbose=0), before)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +334,7 @@ def test_data_of_another_structure_is_refused_in_a_sentence(source, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("label", [2, -1])
+@pytest.mark.parametrize("label", [2, -1, 0.5])
 def test_an_unseen_label_is_refused_in_a_sentence(label):
     model = trained()
     wrong = [*LABELS[:-1], label]
@@ -341,7 +342,8 @@ def test_an_unseen_label_is_refused_in_a_sentence(label):
         with pytest.raises(ValueError) as error:
             run(TEXTS, wrong)
         assert str(error.value) == (
-            f"A label must be 0 to 1, num_classes in all. Received: {label}."
+            "A label must be a whole number from 0 to 1, num_classes in all. "
+            f"Received: {label}."
         )
 
 
@@ -436,13 +438,139 @@ def test_without_a_preprocessor_it_is_a_keras_model():
     assert model.predict(rows, verbose=0).shape == (130, 2)
 
 
-def test_a_functional_model_can_be_a_task():
-    bag = NGramBag(ngrams=2, num_hash_bins=64, sparse=False)
+def test_a_functional_model_is_refused_and_harms_no_other():
     inputs = keras.Input((64,))
-    outputs = keras.layers.Dense(1)(inputs)
-    model = Task(inputs=inputs, outputs=outputs, preprocessor=bag)
+    with pytest.raises(ValueError, match="A task is no functional model"):
+        Task(inputs=inputs, outputs=keras.layers.Dense(1)(inputs))
+    assert bigram().predict(["good"], verbose=0).shape == (1, 2)
+
+
+class Mean(Task):
+    """A task that is no classifier: how long a text is, by its tokens."""
+
+    def __init__(self, preprocessor=None, **kwargs):
+        super().__init__(preprocessor=preprocessor, **kwargs)
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_task_without_a_loss_of_its_own_asks_for_one():
+    model = Mean(NGramBag(num_hash_bins=64, sparse=False))
+    with pytest.raises(ValueError, match="has no loss of its own"):
+        model.compile()
     model.compile(loss="mse")
     model.fit(TEXTS, np.array(LABELS, "float32"), epochs=2, verbose=0)
     assert model.predict(TEXTS[:3], verbose=0).shape == (3, 1)
-    with pytest.raises(ValueError, match="has no loss of its own"):
-        model.compile()
+
+
+def test_a_model_can_be_evaluated_from_a_callback():
+    model = bigram()
+    seen = []
+
+    class Evaluate(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(model.evaluate(TEXTS, LABELS, verbose=0))
+            model.predict(TEXTS, verbose=0)
+
+    for steps in (None, 5):
+        model.fit(
+            dataset().repeat(), steps_per_epoch=17, epochs=2, verbose=0
+        ) if steps else model.fit(
+            dataset(), epochs=2, callbacks=[Evaluate()], verbose=0
+        )
+        model.fit(
+            dataset().repeat(),
+            steps_per_epoch=5,
+            epochs=2,
+            callbacks=[Evaluate()],
+            verbose=0,
+        )
+    assert len(seen) == 6
+
+
+class Steps(keras.callbacks.Callback):
+    """Notes the number of the last batch of each call."""
+
+    def __init__(self, **attributes):
+        super().__init__()
+        self.__dict__.update(attributes)
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ends.append(batch + 1)
+
+
+@pytest.mark.parametrize("rows", [3, 50, 97, 130])
+def test_a_progress_bar_hardly_overshoots(rows):
+    model, steps = bigram(), Steps()
+    model.fit(TEXTS[:rows], LABELS[:rows], batch_size=1, callbacks=[steps], verbose=0)
+    assert rows <= steps.ends[-1] <= rows + 2
+    assert len(steps.ends) <= 8
+
+
+def test_a_callback_that_counts_batches_hears_of_each():
+    model, steps = bigram(), Steps(update_freq=10)
+    model.fit(dataset(), callbacks=[steps], verbose=0)
+    assert steps.ends == list(range(1, 18))
+
+
+def test_steps_of_an_epoch_are_never_run_past():
+    model, steps = bigram(), Steps()
+    model.fit(dataset().repeat(), steps_per_epoch=15, callbacks=[steps], verbose=0)
+    assert steps.ends[-1] == 15 == int(model.optimizer.iterations)
+
+
+def test_validation_from_a_generator_is_left_to_fit():
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append(self.model.validation_source)
+
+    history = bigram().fit(
+        dataset(),
+        validation_data=endless(),
+        validation_steps=3,
+        callbacks=[Look()],
+        verbose=0,
+    )
+    assert seen == [None] and "val_loss" in history.history
+
+
+def test_calling_the_model_on_strings_says_what_to_call():
+    for text in (["good"], tf.constant(["good"]), "good"):
+        with pytest.raises(ValueError, match="For texts, try `model.predict"):
+            trained()(text)
+
+
+def test_saving_goes_to_keras_files():
+    with pytest.raises(ValueError, match="goes into a .keras file"):
+        trained().save("model.h5")
+
+
+def test_a_saved_model_loads_in_a_process_that_imports_the_package(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.keras")
+    program = (
+        "import keras, keras_nlp_lite, sys;"
+        "model = keras.saving.load_model(sys.argv[1]);"
+        "print(*model.predict(['a joy'], verbose=0)[0])"
+    )
+    other = program.replace(
+        "import keras, keras_nlp_lite", "import keras_nlp_lite as knl"
+    )
+    other = other.replace("keras.saving", "knl.models")
+    for code in (program, other):
+        answer = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "m.keras")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr
+        row = np.array(answer.stdout.split(), float)
+        np.testing.assert_allclose(
+            row, model.predict(["a joy"], verbose=0)[0], rtol=1e-5
+        )
