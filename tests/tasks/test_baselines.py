@@ -1,0 +1,49 @@
+"""The baselines one by one: sizes, and that what is kept answers as what was trained."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_nlp_lite import models
+
+TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", ""] * 4
+LABELS = [1, 0, 0, 1, 1, 0] * 4
+SMALL = {"max_tokens": 50, "sequence_length": 7, "embedding_dim": 6}
+
+BASELINES = {
+    "BagOfNgramsClassifier": {"ngrams": 2, "mode": "tf_idf"},
+    "AveragedEmbeddingClassifier": SMALL,
+    "RecurrentClassifier": {**SMALL, "units": 5},
+    "TransformerClassifier": {**SMALL, "num_layers": 2, "num_heads": 3},
+}
+
+
+def test_sizes_are_those_of_the_talk():
+    texts = [f"w{i}" for i in range(20_000)]
+    for n in (10_000, 20_000):
+        bag = models.BagOfNgramsClassifier(2, max_tokens=n)
+        bag.adapt(texts)
+        assert bag.count_params() == n + 1
+    for name, wanted in (
+        ("AveragedEmbeddingClassifier", 320_033),
+        ("RecurrentClassifier", 336_705),
+    ):
+        model = getattr(models, name)(2, max_tokens=10_000)
+        model.adapt(texts)
+        assert model.count_params() == wanted
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_is_kept_answers_as_what_was_trained(name, tmp_path):
+    model = getattr(models, name)(2, **BASELINES[name], class_names=["no", "yes"])
+    model.adapt(TEXTS)
+    model.fit(TEXTS, LABELS, epochs=2, verbose=0)
+    wanted = model.predict(TEXTS, verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    assert again.class_names == ["no", "yes"] and type(again) is type(model)
+    np.testing.assert_allclose(again.predict(TEXTS, verbose=0), wanted, atol=1e-6)
+    again.export(tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(served.serve(tf.constant(TEXTS)), wanted, atol=1e-5)
