@@ -73,7 +73,7 @@ class BagOfNgramsClassifier(Classifier):
             class_names=class_names,
             **kwargs,
         )
-        # Half precision would need a sparse matmul that TensorFlow lacks.
+        # SparseLinear computes in float32: rounding the bag first would only lose digits.
         self.autocast = False
 
     def get_config(self):
