@@ -20,6 +20,8 @@ class RecurrentClassifier(SequenceClassifier):
         units: Width of the LSTM, in each direction.
         dropout: Share of the features dropped in training, of the word vectors and of
             the LSTM's output.
+        word_dropout: Share of whole words hidden in training: the LSTM learns a text's
+            gist where it would learn the text by heart.
         **kwargs: As in `SequenceClassifier`.
 
     Example:
@@ -39,6 +41,7 @@ class RecurrentClassifier(SequenceClassifier):
         embedding_dim=32,
         units=32,
         dropout=0.5,
+        word_dropout=0.3,
         **kwargs,
     ):
         dtype = {"dtype": kwargs.get("dtype")}
@@ -46,6 +49,9 @@ class RecurrentClassifier(SequenceClassifier):
             [
                 keras.layers.Embedding(
                     max_tokens, embedding_dim, mask_zero=True, **dtype
+                ),
+                keras.layers.Dropout(
+                    word_dropout, noise_shape=(None, None, 1), **dtype
                 ),
                 keras.layers.Dropout(dropout, **dtype),
                 keras.layers.Bidirectional(
@@ -65,6 +71,7 @@ class RecurrentClassifier(SequenceClassifier):
                 "embedding_dim": embedding_dim,
                 "units": units,
                 "dropout": dropout,
+                "word_dropout": word_dropout,
             },
             **kwargs,
         )
