@@ -1,0 +1,275 @@
+// Checks, chooses the instruction set, and cuts the work into tasks.
+#include "attention.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "tasks.h"
+#include "workers.h"
+
+namespace knl {
+namespace {
+
+__attribute__((format(printf, 1, 2))) Problem Say(const char* format, ...) {
+  thread_local char sentence[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(sentence, sizeof(sentence), format, arguments);
+  va_end(arguments);
+  return sentence;
+}
+
+long long N(int64_t n) { return n; }
+
+// ---- Which code runs ----
+
+struct InstructionSet {
+  const char* name;
+  bool (*here)();
+  Units (*units)();
+};
+
+// From the widest to the narrowest.
+const InstructionSet kInstructionSets[] = {
+#if defined(KNL_HAVE_AVX512_BF16)
+    {"avx512_bf16",
+     [] { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512dq"); },
+     Avx512BFloat16Units},
+#endif
+#if defined(KNL_HAVE_AVX512)
+    {"avx512",
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+     },
+     Avx512Units},
+#endif
+#if defined(KNL_HAVE_AVX2)
+    {"avx2",
+     [] {
+       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("f16c");
+     },
+     Avx2Units},
+#endif
+    {"portable", [] { return true; }, PortableUnits},
+};
+
+const Unit& UnitFor(Element element) {
+  const char* wanted = std::getenv("KNL_INSTRUCTION_SET");
+  const auto find = [&](const char* from) -> const Unit* {
+    bool passed = from == nullptr;  // sets wider than the one asked for are passed over
+    for (const InstructionSet& set : kInstructionSets) {
+      passed = passed || std::strcmp(from, set.name) == 0;
+      if (!passed || !set.here()) continue;
+      const Units units = set.units();
+      const Unit* unit = element == Element::kFloat32    ? units.float32
+                         : element == Element::kBFloat16 ? units.bfloat16
+                                                         : units.float16;
+      if (unit != nullptr) return unit;
+    }
+    return nullptr;
+  };
+  const Unit* unit = wanted == nullptr ? nullptr : find(wanted);
+  return unit != nullptr ? *unit : *find(nullptr);  // portable has every type
+}
+
+// ---- Sequences ----
+
+int64_t Queries(const Attention& a, int64_t b) {
+  return a.query_splits ? a.query_splits[b + 1] - a.query_splits[b] : a.queries;
+}
+
+int64_t Keys(const Attention& a, int64_t b) {
+  return a.key_splits ? a.key_splits[b + 1] - a.key_splits[b] : a.keys;
+}
+
+int64_t MostKeys(const Attention& a) {
+  int64_t most = 0;
+  for (int64_t b = 0; b < a.batch; ++b) most = std::max(most, Keys(a, b));
+  return most;
+}
+
+Problem CheckSplits(const char* name, const int64_t* splits, int64_t batch, int64_t total) {
+  if (splits[0] != 0) return Say("The %s splits must start at 0. Received: %lld.", name, N(splits[0]));
+  for (int64_t b = 0; b < batch; ++b) {
+    if (splits[b + 1] < splits[b]) {
+      return Say("The %s splits must not fall. Received: %lld after %lld.", name,
+                 N(splits[b + 1]), N(splits[b]));
+    }
+  }
+  if (splits[batch] != total) {
+    return Say("The %s splits must end at the number of rows, %lld. Received: %lld.", name,
+               N(total), N(splits[batch]));
+  }
+  return nullptr;
+}
+
+int64_t UpDivide(int64_t n, int64_t d) { return (n + d - 1) / d; }
+
+// Scratch for every worker that can be busy.
+void* WorkerScratch(Workers& workers, int64_t tasks, size_t bytes) {
+  return workers.Scratch(std::max<size_t>(64, std::min<int64_t>(workers.count(), tasks) * bytes));
+}
+
+constexpr const char* kNoMemory = "There was no memory for the attention's scratch: %lld bytes a worker.";
+
+}  // namespace
+
+const char* AttentionInstructionSet(Element element) { return UnitFor(element).name; }
+
+Problem CheckAttention(const Attention& a) {
+  if (a.batch < 0 || a.queries < 0 || a.keys < 0) {
+    return Say("Sizes must not be negative. Received: batch=%lld, queries=%lld, keys=%lld.",
+               N(a.batch), N(a.queries), N(a.keys));
+  }
+  if (a.width < 1 || a.width > kMaxWidth) {
+    return Say("The width of a head must be from 1 to %lld. Received: %lld.", N(kMaxWidth),
+               N(a.width));
+  }
+  if (a.heads < 1 || a.kv_heads < 1 || a.heads % a.kv_heads != 0) {
+    return Say("Query heads must be a multiple of key/value heads. Received: heads=%lld, "
+               "kv_heads=%lld.", N(a.heads), N(a.kv_heads));
+  }
+  if (!(a.scale - a.scale == 0.0f)) return Say("scale must be finite. Received: %g.", a.scale);
+  if (!(a.soft_cap >= 0.0f && a.soft_cap - a.soft_cap == 0.0f)) {
+    return Say("soft_cap must be finite and not negative; 0 is none. Received: %g.", a.soft_cap);
+  }
+  if (a.window_left < -1 || a.window_right < -1) {
+    return Say("A window's sides must be -1 (open) or a count of keys. Received: left=%lld, "
+               "right=%lld.", N(a.window_left), N(a.window_right));
+  }
+  // Above, the threshold of 16 random bits would drop everything.
+  if (!(a.dropout >= 0.0f && a.dropout <= 0.9999f)) {
+    return Say("dropout must be at least 0 and at most 0.9999. Received: %g.", a.dropout);
+  }
+  if ((a.query_splits == nullptr) != (a.key_splits == nullptr)) {
+    return Say("Packed rows need the splits of queries and of keys. Received: one of them.");
+  }
+  if (a.query_splits != nullptr &&
+      (a.keep != nullptr || a.query_segments != nullptr || a.bias != nullptr)) {
+    return Say("Packed rows have no padding, segments or bias. Received: splits with one of "
+               "them.");
+  }
+  if ((a.query_segments == nullptr) != (a.key_segments == nullptr)) {
+    return Say("Segments are needed of queries and of keys. Received: one of them.");
+  }
+  if (a.bias != nullptr && ((a.bias_batch != 1 && a.bias_batch != a.batch) ||
+                            (a.bias_heads != 1 && a.bias_heads != a.heads))) {
+    return Say("bias must have 1 or %lld rows and 1 or %lld heads. Received: %lld and %lld.",
+               N(a.batch), N(a.heads), N(a.bias_batch), N(a.bias_heads));
+  }
+  if (a.batch > INT32_MAX || a.queries > INT32_MAX || a.keys > INT32_MAX) {
+    return Say("Sizes must be under 2^31. Received: batch=%lld, queries=%lld, keys=%lld.",
+               N(a.batch), N(a.queries), N(a.keys));
+  }
+  if (a.query_splits != nullptr) {
+    if (Problem problem = CheckSplits("query", a.query_splits, a.batch, a.queries)) return problem;
+    if (Problem problem = CheckSplits("key", a.key_splits, a.batch, a.keys)) return problem;
+  }
+  return nullptr;
+}
+
+Problem AttentionForward(const Attention& a, const void* q, const void* k, const void* v,
+                         void* out, float* lse, Workers& workers) {
+  if (Problem problem = CheckAttention(a)) return problem;
+  const int64_t shared = a.heads / a.kv_heads;
+  std::vector<ForwardTask> tasks;
+  // A task packs its keys for itself, so heads are cut only where there are few of them.
+  const int64_t heads = std::max<int64_t>(1, a.batch * a.kv_heads);
+  const int64_t cuts = workers.count() == 1 ? 1 : UpDivide(4 * workers.count(), heads);
+  for (int64_t b = 0; b < a.batch; ++b) {
+    const int64_t blocks = shared * UpDivide(Queries(a, b), kQueryBlock);
+    const int64_t step = std::max<int64_t>(1, UpDivide(blocks, cuts));
+    for (int64_t g = 0; g < a.kv_heads; ++g) {
+      for (int64_t first = 0; first < blocks; first += step) {
+        tasks.push_back({b, g, first, std::min(first + step, blocks)});
+      }
+    }
+  }
+  // Longest first, so that no long one is left for the end.
+  if (a.query_splits != nullptr) {
+    std::stable_sort(tasks.begin(), tasks.end(), [&](const auto& x, const auto& y) {
+      return Queries(a, x.batch) * Keys(a, x.batch) > Queries(a, y.batch) * Keys(a, y.batch);
+    });
+  }
+  const Unit& unit = UnitFor(a.element);
+  const size_t bytes = unit.forward_bytes(a, MostKeys(a));
+  char* scratch = static_cast<char*>(WorkerScratch(workers, tasks.size(), bytes));
+  if (scratch == nullptr) return Say(kNoMemory, N(bytes));
+  const ForwardArrays arrays = {q, k, v, out, lse};
+  RunTasks(workers, tasks.size(), [&](int64_t index, int worker) {
+    unit.forward(a, arrays, tasks[index], scratch + worker * bytes);
+  });
+  return nullptr;
+}
+
+Problem AttentionBackward(const Attention& a, const void* q, const void* k, const void* v,
+                          const void* out, const float* lse, const void* dout,
+                          const float* dlse, void* dq, void* dk, void* dv, float* dbias,
+                          Workers& workers) {
+  if (Problem problem = CheckAttention(a)) return problem;
+  if (a.bias == nullptr) dbias = nullptr;
+  // One task sums all that shares an array's elements: the query heads of a key/value head,
+  // and where a bias is shared, the sequences or heads that share it.
+  const bool join_batch = dbias != nullptr && a.bias_batch == 1;
+  const bool join_heads = dbias != nullptr && a.bias_heads == 1;
+  const int64_t owners = std::max<int64_t>(
+      1, (join_batch ? 1 : a.batch) * (join_heads ? 1 : a.kv_heads));
+  // Few owners are cut along the keys; how often must not depend on the workers, since it
+  // decides in which order dq is summed.
+  constexpr int64_t kWantedTasks = 24, kLeastKeys = 256;
+  const int64_t keys = MostKeys(a);
+  const int64_t cuts = std::max<int64_t>(
+      1, std::min(UpDivide(kWantedTasks, owners), keys / kLeastKeys));
+  const int64_t step =
+      std::max<int64_t>(kLeastKeys, UpDivide(UpDivide(keys, cuts), 64) * 64);
+  const int64_t parts = std::max<int64_t>(1, UpDivide(keys, step));
+
+  const int64_t dq_size = (a.query_splits ? 1 : a.batch) * a.queries * a.heads * a.width;
+  float* dq_parts = nullptr;
+  if (parts > 1) {
+    dq_parts = static_cast<float*>(workers.Scratch(dq_size * parts * sizeof(float)));
+    if (dq_parts == nullptr) return Say(kNoMemory, N(dq_size * parts * sizeof(float)));
+  }
+  if (dbias != nullptr) {
+    std::memset(dbias, 0, a.bias_batch * a.bias_heads * a.queries * a.keys * sizeof(float));
+  }
+  std::vector<BackwardTask> tasks;
+  for (int64_t b = 0; b < a.batch; b += join_batch ? a.batch : 1) {
+    for (int64_t g = 0; g < a.kv_heads; g += join_heads ? a.kv_heads : 1) {
+      for (int64_t part = 0; part < parts; ++part) {
+        tasks.push_back({b, join_batch ? a.batch : b + 1, g, join_heads ? a.kv_heads : g + 1,
+                         part * step, (part + 1) * step,
+                         parts > 1 ? dq_parts + part * dq_size : nullptr});
+      }
+    }
+  }
+  if (a.query_splits != nullptr) {
+    std::stable_sort(tasks.begin(), tasks.end(), [&](const auto& x, const auto& y) {
+      return Queries(a, x.batch) * Keys(a, x.batch) > Queries(a, y.batch) * Keys(a, y.batch);
+    });
+  }
+  const Unit& unit = UnitFor(a.element);
+  const size_t bytes = unit.backward_bytes(a, std::min(step, keys), keys);
+  char* scratch = static_cast<char*>(WorkerScratch(workers, tasks.size(), bytes));
+  if (scratch == nullptr) return Say(kNoMemory, N(bytes));
+  const BackwardArrays arrays = {q, k, v, out, dout, lse, dlse, dq, dk, dv, dbias};
+  RunTasks(workers, tasks.size(), [&](int64_t index, int worker) {
+    unit.backward(a, arrays, tasks[index], scratch + worker * bytes);
+  });
+  if (parts > 1) {
+    constexpr int64_t kChunk = 1 << 14;
+    RunTasks(workers, UpDivide(dq_size, kChunk), [&](int64_t index, int) {
+      unit.sum(dq_parts, parts, dq_size, index * kChunk,
+               std::min((index + 1) * kChunk, dq_size), dq);
+    });
+  }
+  return nullptr;
+}
+
+}  // namespace knl

@@ -1,0 +1,34 @@
+// Cuts one worker's scratch into arrays.
+#pragma once
+
+#include "pack.h"
+
+namespace knl {
+namespace KNL_UNIT {
+namespace {
+
+// With no memory it only counts.
+class Room {
+ public:
+  explicit Room(void* memory) : memory_((char*)memory) {}
+  float* Floats(int64_t count) {
+    char* here = memory_ == nullptr ? nullptr : memory_ + used_;
+    used_ += RoundUp(count * (int64_t)sizeof(float), 64);
+    return (float*)here;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  char* memory_;
+  size_t used_ = 0;
+};
+
+// Element `index` of an array, which may be empty and null.
+template <class Type>
+KNL_INLINE const Type* At(const void* array, int64_t index) {
+  return (const Type*)((uintptr_t)array + index * sizeof(Type));
+}
+
+}  // namespace
+}  // namespace KNL_UNIT
+}  // namespace knl
