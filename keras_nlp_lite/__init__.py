@@ -11,7 +11,7 @@ import sys
 
 from keras_nlp_lite.version import __version__
 
-_ROOMS = ("data", "layers", "models", "monitoring", "tasks", "tokenizers")
+_ROOMS = ("data", "layers", "models", "monitoring", "ops", "tasks", "tokenizers")
 
 __all__ = ["__version__", *_ROOMS]
 

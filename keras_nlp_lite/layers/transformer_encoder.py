@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.checks import check_fraction, check_positive_int
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -84,7 +85,7 @@ class TransformerEncoder(keras.layers.Layer):
                 "The model width must be at least `num_heads`. Received: inputs of "
                 f"width {D}, num_heads={self.num_heads}."
             )
-        self.attention = keras.layers.MultiHeadAttention(
+        self.attention = MultiHeadAttention(
             num_heads=self.num_heads,
             key_dim=D // self.num_heads,
             dropout=self.dropout,
@@ -112,16 +113,7 @@ class TransformerEncoder(keras.layers.Layer):
         return_attention_scores=False,
     ):
         _check_masks(padding_mask, attention_mask)
-        x = inputs
-        implicit = getattr(inputs, "_keras_mask", None)
-        if implicit is not None:
-            # MultiHeadAttention takes the mask off the tensor that it is given, which
-            # is the caller's, and would apply it on top of an explicit one. A reshape
-            # costs nothing, and what it returns has no mask.
-            x = keras.ops.reshape(x, keras.ops.shape(x))
-            padding_mask = implicit if padding_mask is None else padding_mask
-
-        residual = x
+        x = residual = inputs
         if self.normalize_first:
             x = self.attention_norm(x)
         x, scores = self._attend(
@@ -145,7 +137,7 @@ class TransformerEncoder(keras.layers.Layer):
         attended = self.attention(
             query=x,
             value=x,
-            value_mask=padding_mask,
+            value_mask=padding_mask,  # if None, the Keras mask of x
             attention_mask=attention_mask,
             training=training,
             return_attention_scores=return_scores,

@@ -19,6 +19,7 @@ from keras_nlp_lite.data.raw_batches import (
     split_arrays,
 )
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
+from keras_nlp_lite.ops import portable_attention
 from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.tasks.steps import choose_steps
 from keras_nlp_lite.tasks.waiting_bar import waiting_bar
@@ -549,7 +550,8 @@ class Task(keras.Model):
         def serve(raw):
             with tf.device("CPU:0"):
                 prepared = self.preprocess(raw)[0]
-            return self.answers(self(prepared, training=False))
+            with portable_attention():
+                return self.answers(self(prepared, training=False))
 
         archive = keras.export.ExportArchive()
         archive.track(self)

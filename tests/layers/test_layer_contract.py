@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_nlp_lite.layers.cached_multi_head_attention import (
+    CachedMultiHeadAttention,
+)
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
 from keras_nlp_lite.layers.multi_segment_packer import MultiSegmentPacker
 from keras_nlp_lite.layers.n_gram_bag import NGramBag
 from keras_nlp_lite.layers.sparse_linear import SparseLinear
@@ -62,6 +66,33 @@ def adapted_bag(**settings):
 def sparse_vectors(rows):
     x = np.random.default_rng(3).normal(size=(5, D)) * (np.arange(D) % 3 == 0)
     return tf.sparse.from_dense(tf.constant(x[:rows], tf.float32))
+
+
+class OnItself:
+    """An attention layer of a single input, as the contract wants it."""
+
+    def build(self, shape):
+        super().build(shape, shape)
+
+    def call(self, x, mask=None):
+        return super().call(x, x, value_mask=mask, use_causal_mask=True)
+
+    def compute_output_spec(self, x, mask=None):
+        return super().compute_output_spec(x, x)
+
+    def compute_output_shape(self, shape, *same):
+        return shape
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class SelfAttention(OnItself, MultiHeadAttention):
+    pass
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class CachedSelfAttention(OnItself, CachedMultiHeadAttention):
+    def call(self, x):
+        return CachedMultiHeadAttention.call(self, x, x)
 
 
 def row(make, batch, **settings):
@@ -119,6 +150,13 @@ MODELING = {
     "TokenAndPositionEmbedding, with mask": row(
         lambda: TokenAndPositionEmbedding(9, T + 1, D, mask_zero=True), token_ids
     ),
+    "MultiHeadAttention": row(lambda: SelfAttention(3, 4), vectors, takes_mask=True),
+    "MultiHeadAttention, causal window, gate": row(
+        lambda: SelfAttention(3, 4, value_dim=5, sliding_window=3, use_gate=True),
+        vectors,
+        takes_mask=True,
+    ),
+    "CachedMultiHeadAttention": row(lambda: CachedSelfAttention(3, 4), vectors),
     "TransformerEncoder": row(
         lambda: TransformerEncoder(10, 3), vectors, takes_mask=True
     ),

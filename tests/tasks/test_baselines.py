@@ -46,4 +46,6 @@ def test_what_is_kept_answers_as_what_was_trained(name, tmp_path):
     np.testing.assert_allclose(again.predict(TEXTS, verbose=0), wanted, atol=1e-6)
     again.export(tmp_path / "served")
     served = tf.saved_model.load(tmp_path / "served")
+    # An op of this package would keep others from loading it.
+    assert b"Knl" not in (tmp_path / "served" / "saved_model.pb").read_bytes()
     np.testing.assert_allclose(served.serve(tf.constant(TEXTS)), wanted, atol=1e-5)

@@ -1,0 +1,87 @@
+"""The compiled ops: found beside this file and loaded on first use, or why not.
+
+KNL_ATTENTION=reference in the environment leaves them alone.
+"""
+
+import ctypes
+import functools
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from keras_nlp_lite.checks import check_choice
+
+_FOLDER = pathlib.Path(__file__).parent
+_PREFIX = "libkeras_nlp_lite_ops-tf"
+# As the kernels count them.
+_ELEMENTS = {"float32": 0, "bfloat16": 1, "float16": 2}
+
+
+def load():
+    """The compiled ops, as a module of functions, or None: `why_not` tells."""
+    return None if _switched_off() else _library().ops
+
+
+def why_not():
+    """Why `load` gives None, to follow upon "because", or None if it does not."""
+    return _switched_off() or _library().why_not
+
+
+def instruction_set(dtype):
+    """What the kernels run on here: "portable", "avx2", "avx512" or "avx512_bf16".
+
+    KNL_INSTRUCTION_SET in the environment asks for a narrower one.
+
+    Args:
+        dtype: "float32", "bfloat16" or "float16".
+
+    Raises:
+        RuntimeError: The compiled ops are not loaded.
+    """
+    if load() is None:
+        raise RuntimeError(f"There is no instruction set, because {why_not()}.")
+    return _library().symbols.KnlAttentionInstructionSet(_ELEMENTS[dtype]).decode()
+
+
+class _Library(NamedTuple):
+    ops: Any = None
+    symbols: Any = None
+    why_not: str | None = None
+
+
+def _switched_off():
+    wish = os.environ.get("KNL_ATTENTION", "auto")
+    check_choice("KNL_ATTENTION", wish, ("auto", "reference"))
+    return "KNL_ATTENTION is reference" if wish == "reference" else None
+
+
+@functools.cache
+def _library():
+    # The file's name tells which TensorFlow it is for: opened by another, it may crash
+    # where it cannot complain.
+    here = ".".join(tf.__version__.split(".")[:2])
+    path = _FOLDER / f"{_PREFIX}{here}.so"
+    if not path.exists():
+        others = [
+            other.stem.removeprefix(_PREFIX) for other in _FOLDER.glob(f"{_PREFIX}*.so")
+        ]
+        if not others:
+            return _Library(
+                why_not="keras_nlp_lite was installed without its compiled ops; "
+                "`KNL_BUILD_OPS=1 pip install .` in its sources builds them, or says "
+                "what is missing"
+            )
+        return _Library(
+            why_not=f"the compiled ops are for TensorFlow {' and '.join(sorted(others))}, "
+            f"and this is TensorFlow {here}; installing keras_nlp_lite again builds them"
+        )
+    try:
+        ops = tf.load_op_library(str(path))
+        symbols = ctypes.CDLL(str(path))
+    except (tf.errors.OpError, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        return _Library(why_not=f"the compiled ops cannot be loaded: {reason}")
+    symbols.KnlAttentionInstructionSet.restype = ctypes.c_char_p
+    return _Library(ops, symbols)
