@@ -18,7 +18,7 @@ template <class Format>
 struct BackwardRoom {
   Room room;
   float *k, *v, *k_along, *dk, *dv, *holes;                // the keys of a head
-  float *q, *g, *q_along, *g_along, *dq, *log_sum, *delta;  // a block of queries
+  float *q, *g, *q_along, *g_along, *dq, *log_sum, *log_rest, *delta;  // a block of queries
   float *ds, *ds_along, *p_along;  // a block of queries by a panel of keys
   float *scores, *slopes;          // a group of queries by a panel, each for p and for ds
 
@@ -39,6 +39,7 @@ struct BackwardRoom {
     g_along = Format::kPair == 1 ? g : room.Floats(kQueryBlock / 2 * width);
     dq = room.Floats(kQueryBlock * width);
     log_sum = room.Floats(kQueryBlock);
+    log_rest = room.Floats(kQueryBlock);
     delta = room.Floats(kQueryBlock);
     ds = room.Floats(kQueryBlock * kPanel / Format::kPair);
     ds_along = Format::kPair == 1 ? ds : room.Floats(kQueryBlock / 2 * kPanel);
@@ -167,7 +168,10 @@ class HeadGradient {
     // other work, they are waited for once.
     for (int64_t i = 0; i < padded; ++i) {
       const float lse = i < count ? arrays_.lse[first_row + i * a_.heads] : kNone;
-      room_.log_sum[i] = lse == kNone ? -kNone : lse * kLog2E;
+      // In two floats: rounded to one, it would scale a row's weights by up to 2^-21.
+      const double log_sum = lse == kNone ? -kNone : lse * 1.4426950408889634;
+      room_.log_sum[i] = (float)log_sum;
+      room_.log_rest[i] = lse == kNone ? 0.0f : (float)(log_sum - (float)log_sum);
     }
     const Tokens<E> outs = {At<Type>(arrays_.out, first_row * a_.width),
                             a_.heads * a_.width, count, a_.width};
@@ -281,11 +285,13 @@ class HeadGradient {
   template <int kCount>
   KNL_INLINE void Differentiate(float* p_row, float* ds_row, int64_t vectors, float factor,
                                 int64_t i, const Bits* bits) const {
-    const Vec log_sum = Splat(room_.log_sum[i]), delta = Splat(room_.delta[i]);
+    const Vec log_sum = Splat(room_.log_sum[i]), rest = Splat(room_.log_rest[i]);
+    const Vec delta = Splat(room_.delta[i]);
     const int64_t count = kCount > 0 ? kCount : vectors;
 #pragma GCC unroll 4
     for (int64_t n = 0; n < count; ++n) {
-      const Vec weight = Exp2(Load(p_row + n * kLanes) * Splat(factor) - log_sum);
+      const Vec score = Load(p_row + n * kLanes) * Splat(factor);
+      const Vec weight = Exp2(score - log_sum - rest);
       Vec kept = weight, dp = Load(ds_row + n * kLanes);
       if (bits != nullptr) {
         kept = rate_.Keep(weight * Splat(rate_.growth), bits[n]);

@@ -30,6 +30,7 @@ typedef uint32_t Bits __attribute__((vector_size(kLanes * 4)));
 typedef uint16_t Halves __attribute__((vector_size(kLanes * 2)));
 // The same in memory, where nothing is aligned and packed words may hold other types.
 typedef float MemoryVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+typedef float MemoryPairs __attribute__((vector_size(kLanes * 4), aligned(2), may_alias));
 typedef uint16_t MemoryHalves
     __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
 typedef uint32_t Word __attribute__((may_alias));

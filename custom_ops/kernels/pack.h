@@ -128,10 +128,10 @@ struct PairFormat {
   static KNL_INLINE Vec ReadWords(Tokens<BFloat16> from, int64_t token, int64_t word) {
     const uint16_t* p = from.data + token * from.stride + word * 2;
     const int64_t count = from.width - word * 2;
-    if (count >= 2 * kLanes) return Load((const float*)p);
+    if (count >= 2 * kLanes) return *(const MemoryPairs*)p;
     uint16_t part[2 * kLanes] = {};
     if (count > 0) memcpy(part, p, count * sizeof(part[0]));
-    return Load((const float*)part);
+    return *(const MemoryPairs*)part;
   }
 
   static KNL_INLINE void Rows(Tokens<BFloat16> from, int64_t rows, float, float* out) {
