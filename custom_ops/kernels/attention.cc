@@ -139,7 +139,9 @@ Problem CheckAttention(const Attention& a) {
   if (!(a.soft_cap >= 0.0f && a.soft_cap - a.soft_cap == 0.0f)) {
     return Say("soft_cap must be finite and not negative; 0 is none. Received: %g.", a.soft_cap);
   }
-  if (a.window_left < -1 || a.window_right < -1) {
+  constexpr int64_t kWidest = INT64_MAX / 2;  // positions are added to it
+  if (a.window_left < -1 || a.window_right < -1 || a.window_left > kWidest ||
+      a.window_right > kWidest) {
     return Say("A window's sides must be -1 (open) or a count of keys. Received: left=%lld, "
                "right=%lld.", N(a.window_left), N(a.window_right));
   }

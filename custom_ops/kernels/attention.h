@@ -16,8 +16,8 @@
 // at position i + S - T, so that the last query sees the last key (bottom-right aligned).
 // A query that sees no key gives zeros, lse -infinity and zero gradients, never NaN.
 //
-// Sums run in float. With bfloat16 arrays, the weights of the softmax may be rounded to
-// bfloat16 before they meet v. Results do not depend on the number of workers, and
+// Sums run in float. With bfloat16 arrays, the weights of the softmax and the gradients of
+// the scores may be rounded to bfloat16 before they meet v, k and q. Results do not depend on the number of workers, and
 // dropout drops the same elements on every instruction set.
 //
 // Memory: scratch of about 2 S D floats a worker forward and 5 S D backward, never of T x S.
@@ -65,8 +65,8 @@ struct Attention {
 
   const float* slopes = nullptr;  // [H]  ALiBi: subtracts slope * |position - key|
 
-  // Share of weights dropped, [0, 1), in steps of 2^-16; the rest grow by its inverse.
-  // Which: see dropout.h.
+  // Share of weights dropped, 0 to 0.9999, in steps of 2^-16; the rest grow to make up for
+  // them. Which: see dropout.h; batch, query and key count within a packed sequence.
   float dropout = 0.0f;
   uint32_t seed[2] = {0, 0};
 };
