@@ -116,6 +116,13 @@ void* WorkerScratch(Workers& workers, int64_t tasks, size_t bytes) {
   return workers.Scratch(std::max<size_t>(64, std::min<int64_t>(workers.count(), tasks) * bytes));
 }
 
+// The task that a worker will likely get after tasks[index].
+template <class Task>
+const Task* Next(const std::vector<Task>& tasks, int64_t index, const Workers& workers) {
+  const size_t next = index + workers.count();
+  return next < tasks.size() ? &tasks[next] : nullptr;
+}
+
 constexpr const char* kNoMemory = "There was no memory for the attention's scratch: %lld bytes a worker.";
 
 }  // namespace
@@ -205,7 +212,8 @@ Problem AttentionForward(const Attention& a, const void* q, const void* k, const
   if (scratch == nullptr) return Say(kNoMemory, N(bytes));
   const ForwardArrays arrays = {q, k, v, out, lse};
   RunTasks(workers, tasks.size(), [&](int64_t index, int worker) {
-    unit.forward(a, arrays, tasks[index], scratch + worker * bytes);
+    unit.forward(a, arrays, tasks[index], Next(tasks, index, workers),
+                 scratch + worker * bytes);
   });
   return nullptr;
 }
@@ -262,7 +270,8 @@ Problem AttentionBackward(const Attention& a, const void* q, const void* k, cons
   if (scratch == nullptr) return Say(kNoMemory, N(bytes));
   const BackwardArrays arrays = {q, k, v, out, dout, lse, dlse, dq, dk, dv, dbias};
   RunTasks(workers, tasks.size(), [&](int64_t index, int worker) {
-    unit.backward(a, arrays, tasks[index], scratch + worker * bytes);
+    unit.backward(a, arrays, tasks[index], Next(tasks, index, workers),
+                  scratch + worker * bytes);
   });
   if (parts > 1) {
     constexpr int64_t kChunk = 1 << 14;

@@ -73,7 +73,7 @@ class HeadGradient {
 
  public:
   HeadGradient(const Attention& a, const BackwardArrays& arrays, const BackwardTask& task,
-               int64_t batch, int64_t kv_head, void* scratch)
+               int64_t batch, int64_t kv_head, const BackwardTask* next, void* scratch)
       : a_(a),
         arrays_(arrays),
         task_(task),
@@ -88,7 +88,23 @@ class HeadGradient {
         row_words_(Format::RowWords(a.width)),
         panel_words_(Format::PanelWords(a.width) * kPanel),
         factor_(Scores::Factor(a)),
-        rate_(a.dropout) {}
+        rate_(a.dropout) {
+    if (next == nullptr) return;
+    const Sequence then = SequenceOf(a, next->batch);
+    const int64_t keys = Max(0, Min(next->end_key, then.keys) - next->first_key);
+    const int64_t head = next->kv_head * (a.heads / a.kv_heads);
+    for (const void* array : {arrays.k, arrays.v}) {
+      ahead_.Add(TokensOf<E>(array, then.first_key + next->first_key, keys, a.kv_heads,
+                             next->kv_head, a.width));
+    }
+    for (const void* array : {arrays.q, arrays.dout, arrays.out}) {
+      ahead_.Add(TokensOf<E>(array, then.first_query, Min(kQueryBlock, then.queries), a.heads,
+                             head, a.width));
+    }
+    const int64_t blocks = (s_.queries + kQueryBlock - 1) / kQueryBlock;
+    ahead_.SpreadOver(blocks * (a.heads / a.kv_heads) *
+                      ((end_key_ - first_key_ + kPanel - 1) / kPanel));
+  }
 
   void Run() {
     PackKeys();
@@ -113,8 +129,10 @@ class HeadGradient {
   int64_t key_stride() const { return a_.kv_heads * a_.width; }
 
   void PackKeys() {
-    const Tokens<E> keys = {At<Type>(arrays_.k, key_at()), key_stride(), s_.keys, a_.width};
-    const Tokens<E> values = {At<Type>(arrays_.v, key_at()), key_stride(), s_.keys, a_.width};
+    const auto tokens = [&](const void* array) {
+      return TokensOf<E>(array, s_.first_key, s_.keys, a_.kv_heads, kv_head_, a_.width);
+    };
+    const Tokens<E> keys = tokens(arrays_.k), values = tokens(arrays_.v);
     for (int64_t key = first_key_; key < end_key_; key += kPanel) {
       const int64_t end = Min(key + kPanel, end_key_), at = key - first_key_;
       Format::Across(keys.Slice(key, end), room_.k + at / kPanel * panel_words_);
@@ -131,8 +149,11 @@ class HeadGradient {
   void Block(const Scores& scores, int64_t head, int64_t first, int64_t count) {
     const int64_t padded = RoundUp(count, 2), stride = a_.heads * a_.width;
     const int64_t at = ((s_.first_query + first) * a_.heads + head) * a_.width;
-    const Tokens<E> queries = {At<Type>(arrays_.q, at), stride, count, a_.width};
-    const Tokens<E> gradients = {At<Type>(arrays_.dout, at), stride, count, a_.width};
+    const auto tokens = [&](const void* array) {
+      return TokensOf<E>(array, s_.first_query + first, count, a_.heads, head, a_.width);
+    };
+    const Tokens<E> queries = tokens(arrays_.q), gradients = tokens(arrays_.dout);
+    if (task_.dq == nullptr) tokens(arrays_.dq).PrefetchToWrite();
     Format::Rows(queries, padded, factor_, room_.q);
     Format::Rows(gradients, padded, 1.0f, room_.g);
     if (kPair > 1) {
@@ -140,11 +161,12 @@ class HeadGradient {
       Format::Along(gradients, padded, 1.0f, room_.g_along);
     }
     memset(room_.dq, 0, count * width_ * sizeof(float));
-    RowSums(head, first, count, padded);
+    RowSums(head, first, tokens(arrays_.out), gradients, padded);
 
     const int64_t begin = Max(first_key_, scores.FirstKey(first) / kPanel * kPanel);
     const int64_t end = Min(end_key_, scores.EndKey(first + count - 1));
     for (int64_t key = begin; key < end; key += kPanel) {
+      ahead_.Step();
       PanelOfBlock(scores, first, count, key);
     }
 
@@ -162,31 +184,30 @@ class HeadGradient {
 
   // delta and the log2 sum of each query; of one that sees no key or is only padding, such
   // that its weights become zero.
-  void RowSums(int64_t head, int64_t first, int64_t count, int64_t padded) {
+  void RowSums(int64_t head, int64_t first, Tokens<E> outs, Tokens<E> gradients,
+               int64_t padded) {
     const int64_t first_row = (s_.first_query + first) * a_.heads + head;
     // Every lse lies in a cache line of its own: fetched one behind the other, ahead of all
     // other work, they are waited for once.
     for (int64_t i = 0; i < padded; ++i) {
-      const float lse = i < count ? arrays_.lse[first_row + i * a_.heads] : kNone;
+      const float lse = i < outs.count ? arrays_.lse[first_row + i * a_.heads] : kNone;
       // In two floats: rounded to one, it would scale a row's weights by up to 2^-21.
       const double log_sum = lse == kNone ? -kNone : lse * 1.4426950408889634;
       room_.log_sum[i] = (float)log_sum;
       room_.log_rest[i] = lse == kNone ? 0.0f : (float)(log_sum - (float)log_sum);
     }
-    const Tokens<E> outs = {At<Type>(arrays_.out, first_row * a_.width),
-                            a_.heads * a_.width, count, a_.width};
     for (int64_t i = 0; i < padded; ++i) {
       outs.Prefetch(i + kAhead);
       room_.delta[i] = 0.0f;
       if (room_.log_sum[i] == -kNone) continue;
-      const int64_t row = first_row + i * a_.heads;
-      const Type* out = At<Type>(arrays_.out, row * a_.width);
-      const Type* g = At<Type>(arrays_.dout, row * a_.width);
+      const Type* out = outs.data + i * outs.stride;
+      const Type* g = gradients.data + i * gradients.stride;
       Vec sum = {};
       for (int64_t d = 0; d < a_.width; d += kLanes) {
         sum += ReadPart<E>(out + d, a_.width - d) * ReadPart<E>(g + d, a_.width - d);
       }
-      room_.delta[i] = SumOf(sum) - (arrays_.dlse == nullptr ? 0.0f : arrays_.dlse[row]);
+      room_.delta[i] = SumOf(sum);
+      if (arrays_.dlse != nullptr) room_.delta[i] -= arrays_.dlse[first_row + i * a_.heads];
     }
   }
 
@@ -331,14 +352,15 @@ class HeadGradient {
   const int64_t width_, words_, row_words_, panel_words_;
   const float factor_;
   const DropoutRate rate_;
+  Ahead<E> ahead_;
 };
 
 template <class Format>
 void Backward(const Attention& a, const BackwardArrays& arrays, const BackwardTask& task,
-              void* scratch) {
+              const BackwardTask* next, void* scratch) {
   for (int64_t batch = task.batch; batch < task.end_batch; ++batch) {
     for (int64_t kv_head = task.kv_head; kv_head < task.end_kv_head; ++kv_head) {
-      HeadGradient<Format>(a, arrays, task, batch, kv_head, scratch).Run();
+      HeadGradient<Format>(a, arrays, task, batch, kv_head, next, scratch).Run();
     }
   }
 }

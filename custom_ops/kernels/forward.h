@@ -59,14 +59,14 @@ struct RunningRow {
 
 // Turns a row's scores into weights and adds them to its sum; out is scaled anew where the
 // reference moves.
-template <bool kFull>
+template <bool kFull, bool kFactor>
 KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, RunningRow row,
                       int64_t width, Vec* weights) {
   Vec highest = Splat(kNone);
 #pragma GCC unroll 16
   for (int n = 0; n < kPanelVectors; ++n) {
-    weights[n] = kFull || n < vectors ? Load(scores + n * kLanes) * Splat(factor)
-                                      : Splat(kNone);
+    weights[n] = kFull || n < vectors ? Load(scores + n * kLanes) : Splat(kNone);
+    if (kFactor) weights[n] *= Splat(factor);
     highest = MaxOf(highest, weights[n]);
   }
   if (__builtin_expect(AnyAbove(highest, *row.reference + kSlack), 0)) {
@@ -84,7 +84,7 @@ KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, Runnin
 
 template <class Format>
 void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask& task,
-             void* scratch) {
+             const ForwardTask* next, void* scratch) {
   using E = typename Format::Element;
   using Type = typename E::Type;
   using Words = typename Format::Words;
@@ -104,10 +104,22 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
 
   const int64_t blocks = (s.queries + kQueryBlock - 1) / kQueryBlock;
   const int64_t shared = a.heads / a.kv_heads;  // query heads of a key/value head
-  const int64_t key_at = (s.first_key * a.kv_heads + task.kv_head) * a.width;
-  const int64_t key_stride = a.kv_heads * a.width;
-  const Tokens<E> keys = {At<Type>(arrays.k, key_at), key_stride, s.keys, a.width};
-  const Tokens<E> values = {At<Type>(arrays.v, key_at), key_stride, s.keys, a.width};
+  const auto keys_of = [&](const void* array, const Sequence& of, int64_t kv_head) {
+    return TokensOf<E>(array, of.first_key, of.keys, a.kv_heads, kv_head, a.width);
+  };
+  const Tokens<E> keys = keys_of(arrays.k, s, task.kv_head);
+  const Tokens<E> values = keys_of(arrays.v, s, task.kv_head);
+  Ahead<E> ahead;
+  if (next != nullptr) {
+    const Sequence then = SequenceOf(a, next->batch);
+    if (next->batch != task.batch || next->kv_head != task.kv_head) {
+      ahead.Add(keys_of(arrays.k, then, next->kv_head));
+      ahead.Add(keys_of(arrays.v, then, next->kv_head));
+    }
+    ahead.Add(TokensOf<E>(arrays.q, then.first_query, Min(kQueryBlock, then.queries), a.heads,
+                          next->kv_head * shared, a.width));
+    ahead.SpreadOver((task.end_block - task.first_block) * ((s.keys + kPanel - 1) / kPanel));
+  }
   int64_t packed_begin = 0, packed_end = 0;  // panels
 
   for (int64_t unit = task.first_block; unit < task.end_block; ++unit) {
@@ -128,14 +140,18 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
                     room.v + key / kPair * width);
     }
 
-    const int64_t at = ((s.first_query + first) * a.heads + head) * a.width;
-    const Tokens<E> queries = {At<Type>(arrays.q, at), a.heads * a.width, count, a.width};
+    const int64_t row = s.first_query + first;
+    const Tokens<E> queries =
+        TokensOf<E>(arrays.q, row, count, a.heads, head, a.width);
+    const Tokens<E> outs = TokensOf<E>(arrays.out, row, count, a.heads, head, a.width);
+    outs.PrefetchToWrite();
     Format::Rows(queries, count, factor, room.q);
     memset(room.out, 0, count * width * sizeof(float));
     memset(room.sum, 0, count * kLanes * sizeof(float));
     for (int64_t i = 0; i < count; ++i) room.top[i] = kNone;
 
     for (int64_t panel = begin; panel < end; ++panel) {
+      ahead.Step();
       const int64_t key = panel * kPanel;
       const int64_t panel_vectors =
           RoundUp(Min(kPanel, s.keys - key), kLanes) / kLanes;
@@ -154,13 +170,10 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
                                       room.out + i * width};
           Vec x[kPanelVectors];
           if (sight == Sight::kAll && key_vectors == kPanelVectors) {
-            Weigh<true>(row, key_vectors, left_over, running, width, x);
+            Weigh<true, !Format::kFoldsScale>(row, key_vectors, left_over, running, width, x);
           } else {
-            if (sight == Sight::kPart) {
-              scores.Shape(query + r, key, key_vectors, left_over, row, nullptr);
-            }
-            Weigh<false>(row, key_vectors, sight == Sight::kPart ? 1.0f : left_over, running,
-                         width, x);
+            scores.Shape(query + r, key, key_vectors, left_over, row, nullptr);
+            Weigh<false, false>(row, key_vectors, 1.0f, running, width, x);
           }
           if (drops) {
             if (r % 2 == 0) pair.Draw(a.seed, scores.dropout_row(), query + r, key);
@@ -183,11 +196,11 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
     for (int64_t i = 0; i < count; ++i) {
       const float sum = SumOf(Load(room.sum + i * kLanes));
       const Vec growth = Splat(sum == 0.0f ? 0.0f : rate.growth / sum);
-      Type* out = (Type*)arrays.out + at + i * a.heads * a.width;
+      Type* out = (Type*)outs.data + i * outs.stride;
       for (int64_t d = 0; d < width; d += kLanes) {
         WritePart<E>(out + d, Load(room.out + i * width + d) * growth, a.width - d);
       }
-      arrays.lse[(s.first_query + first + i) * a.heads + head] =
+      arrays.lse[(row + i) * a.heads + head] =
           sum == 0.0f ? kNone : room.top[i] * kLn2 + logf(sum);
     }
   }

@@ -76,16 +76,27 @@ KNL_INLINE bool AnyAbove(Vec v, float limit) {
 #endif
 }
 
+// Pairs of lanes first, so that no chain is longer than log2(kLanes).
 KNL_INLINE float SumOf(Vec v) {
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += v[i];
-  return sum;
+#if KNL_LANES == 16
+  return _mm512_reduce_add_ps((__m512)v);
+#else
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] += v[i + half];
+  }
+  return v[0];
+#endif
 }
 
 KNL_INLINE float HighestOf(Vec v) {
-  float highest = v[0];
-  for (int i = 1; i < kLanes; ++i) highest = v[i] > highest ? v[i] : highest;
-  return highest;
+#if KNL_LANES == 16
+  return _mm512_reduce_max_ps((__m512)v);
+#else
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+  }
+  return v[0];
+#endif
 }
 
 // x = n + f, n whole and |f| <= 1/2, for |x| < 2^22. `exponent` is 2^n in the bits of a

@@ -23,12 +23,6 @@ class Room {
   size_t used_ = 0;
 };
 
-// Element `index` of an array, which may be empty and null.
-template <class Type>
-KNL_INLINE const Type* At(const void* array, int64_t index) {
-  return (const Type*)((uintptr_t)array + index * sizeof(Type));
-}
-
 }  // namespace
 }  // namespace KNL_UNIT
 }  // namespace knl

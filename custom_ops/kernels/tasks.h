@@ -46,10 +46,12 @@ struct Unit {
   // Scratch of one worker: for sequences of at most so many keys; for tasks of at most so
   // many, of sequences of at most all_keys.
   size_t (*forward_bytes)(const Attention&, int64_t keys);
-  void (*forward)(const Attention&, const ForwardArrays&, const ForwardTask&, void* scratch);
+  // `next`: what the worker will likely do afterwards, to fetch its memory; may be null.
+  void (*forward)(const Attention&, const ForwardArrays&, const ForwardTask&,
+                  const ForwardTask* next, void* scratch);
   size_t (*backward_bytes)(const Attention&, int64_t keys, int64_t all_keys);
   void (*backward)(const Attention&, const BackwardArrays&, const BackwardTask&,
-                   void* scratch);
+                   const BackwardTask* next, void* scratch);
   // to[i] = the sum of from[part][i] over parts, for i in [begin, end).
   void (*sum)(const float* from, int64_t parts, int64_t size, int64_t begin, int64_t end,
               void* to);
