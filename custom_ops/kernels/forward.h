@@ -57,8 +57,8 @@ struct RunningRow {
   float* out;
 };
 
-// Turns a row's scores into weights and adds them to its sum; out is scaled anew where the
-// reference moves.
+// Turns a row's scores, times a positive factor, into weights and adds them to its sum; out
+// is scaled anew where the reference moves.
 template <bool kFull, bool kFactor>
 KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, RunningRow row,
                       int64_t width, Vec* weights) {
@@ -66,9 +66,9 @@ KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, Runnin
 #pragma GCC unroll 16
   for (int n = 0; n < kPanelVectors; ++n) {
     weights[n] = kFull || n < vectors ? Load(scores + n * kLanes) : Splat(kNone);
-    if (kFactor) weights[n] *= Splat(factor);
     highest = MaxOf(highest, weights[n]);
   }
+  if (kFactor) highest *= Splat(factor);
   if (__builtin_expect(AnyAbove(highest, *row.reference + kSlack), 0)) {
     Rescale(HighestOf(highest), row.reference, row.sum, row.out, width);
   }
@@ -76,7 +76,8 @@ KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, Runnin
   Vec sum[2] = {Load(row.sum), {}};
 #pragma GCC unroll 16
   for (int n = 0; n < kPanelVectors; ++n) {
-    weights[n] = Exp2(weights[n] - reference);
+    weights[n] = Exp2(kFactor ? weights[n] * Splat(factor) - reference
+                              : weights[n] - reference);
     sum[n % 2] += weights[n];
   }
   Store(row.sum, sum[0] + sum[1]);
@@ -155,11 +156,14 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
       const int64_t key = panel * kPanel;
       const int64_t panel_vectors =
           RoundUp(Min(kPanel, s.keys - key), kLanes) / kLanes;
+      const bool all = scores.Of(first, first + count, key, panel_vectors) == Sight::kAll;
       for (int64_t group = 0; group < count; group += kGroup) {
         const int64_t rows = Min(kGroup, count - group), query = first + group;
-        const Sight sight = scores.Of(query, query + rows, key, panel_vectors);
+        const Sight sight =
+            all ? Sight::kAll : scores.Of(query, query + rows, key, panel_vectors);
         if (sight == Sight::kNothing) continue;
-        const int64_t key_vectors = scores.Vectors(query + rows, key, panel_vectors);
+        const int64_t key_vectors =
+            all ? panel_vectors : scores.Vectors(query + rows, key, panel_vectors);
         Product<Words>(rows, key_vectors, words, Left{room.q + group * row_words, row_words, 1},
                        room.k + panel * panel_words, kPanel, room.scores, kPanel, false);
         DropoutPair pair;

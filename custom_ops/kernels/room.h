@@ -13,7 +13,8 @@ class Room {
   explicit Room(void* memory) : memory_((char*)memory) {}
   float* Floats(int64_t count) {
     char* here = memory_ == nullptr ? nullptr : memory_ + used_;
-    used_ += RoundUp(count * (int64_t)sizeof(float), 64);
+    // Not all at one place of a page: stores to one array would hold up loads of another.
+    used_ += RoundUp(count * (int64_t)sizeof(float), 64) + 5 * 64;
     return (float*)here;
   }
   size_t used() const { return used_; }

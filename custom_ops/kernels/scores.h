@@ -65,7 +65,9 @@ class Scores {
       bias_at_ = (b * a.bias_heads + h) * a.queries * a.keys;
     }
     slope_ = a.slopes == nullptr ? 0.0f : a.slopes[head] * kLog2E;
-    shaped_ = a.bias != nullptr || a.slopes != nullptr || a.soft_cap > 0.0f;
+    // With a factor that is not positive, the highest product is not the highest score.
+    shaped_ = a.bias != nullptr || a.slopes != nullptr || a.soft_cap > 0.0f ||
+              !(a.scale > 0.0f);
   }
 
   // What q k is to be multiplied by before Shape: at once, or folded into q.
