@@ -1,7 +1,8 @@
 """Fused attention beside Keras's composite and PyTorch's, in one run.
 
-Every contender is a process of its own, with its own threads; calls take turns, so that a
-machine whose speed drifts is fair to all. Medians, printed as a table and written as JSON.
+Every contender is a process of its own, with its own threads; they take turns of some calls
+each, so that a machine whose speed drifts is fair to all. Medians of the turns, printed as a
+table and written as JSON.
 
     python benchmarks/attention.py                    # everything, about half an hour
     python benchmarks/attention.py --shapes 8x512x12x64 --dtypes float32 --repeats 5
@@ -180,19 +181,27 @@ CONTENDERS = {
 
 
 def serve(name, pipe):
-    """Answers each case with the seconds of its calls, one call a question."""
+    """Answers each case with the mean seconds of a turn's calls."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     current, run = None, None
     while (case := pipe.recv()) is not None:
         if case != current:
             run, current = CONTENDERS[name](*case), case
             run()  # traces and compiles
-        # The call before brings back the caches that the last contender's turn took, and
-        # outlasts the threads that still spin from it, as in a training loop.
+        # The first calls bring back the caches that the last contender's turn took, and
+        # outlast the threads that still spin from it; then calls follow one another, as
+        # in training.
+        repeat_for(run, 0.02)
+        pipe.send(repeat_for(run, 0.05))
+
+
+def repeat_for(run, seconds):
+    """Runs it again and again for so long, at least once: the mean seconds of a call."""
+    start, calls = time.perf_counter(), 0
+    while calls == 0 or time.perf_counter() - start < seconds:
         run()
-        start = time.perf_counter()
-        run()
-        pipe.send(time.perf_counter() - start)
+        calls += 1
+    return (time.perf_counter() - start) / calls
 
 
 class Contender:
@@ -212,7 +221,7 @@ class Contender:
 
 
 def measure(contenders, case, repeats):
-    """{contender: median seconds} of one case, calls taking turns."""
+    """{contender: median seconds} of one case."""
     seconds = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, contender in contenders.items():

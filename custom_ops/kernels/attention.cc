@@ -27,6 +27,14 @@ long long N(int64_t n) { return n; }
 
 // ---- Which code runs ----
 
+#if defined(KNL_HAVE_AVX512)
+bool HasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+
 struct InstructionSet {
   const char* name;
   bool (*here)();
@@ -37,15 +45,11 @@ struct InstructionSet {
 const InstructionSet kInstructionSets[] = {
 #if defined(KNL_HAVE_AVX512_BF16)
     {"avx512_bf16",
-     [] { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512dq"); },
+     [] { return HasAvx512() && __builtin_cpu_supports("avx512bf16"); },
      Avx512BFloat16Units},
 #endif
 #if defined(KNL_HAVE_AVX512)
-    {"avx512",
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-     },
+    {"avx512", HasAvx512,
      Avx512Units},
 #endif
 #if defined(KNL_HAVE_AVX2)
@@ -238,9 +242,8 @@ Problem AttentionBackward(const Attention& a, const void* q, const void* k, cons
       1, std::min(UpDivide(kWantedTasks, owners), keys / kLeastKeys));
   const int64_t step =
       std::max<int64_t>(kLeastKeys, UpDivide(UpDivide(keys, cuts), 64) * 64);
-  const int64_t parts = std::max<int64_t>(1, UpDivide(keys, step));
-
   const int64_t dq_size = (a.query_splits ? 1 : a.batch) * a.queries * a.heads * a.width;
+  const int64_t parts = dq_size == 0 ? 1 : std::max<int64_t>(1, UpDivide(keys, step));
   float* dq_parts = nullptr;
   if (parts > 1) {
     dq_parts = static_cast<float*>(workers.Scratch(dq_size * parts * sizeof(float)));
@@ -254,7 +257,7 @@ Problem AttentionBackward(const Attention& a, const void* q, const void* k, cons
     for (int64_t g = 0; g < a.kv_heads; g += join_heads ? a.kv_heads : 1) {
       for (int64_t part = 0; part < parts; ++part) {
         tasks.push_back({b, join_batch ? a.batch : b + 1, g, join_heads ? a.kv_heads : g + 1,
-                         part * step, (part + 1) * step,
+                         part * step, part + 1 < parts ? (part + 1) * step : keys,
                          parts > 1 ? dq_parts + part * dq_size : nullptr});
       }
     }
@@ -265,7 +268,7 @@ Problem AttentionBackward(const Attention& a, const void* q, const void* k, cons
     });
   }
   const Unit& unit = UnitFor(a.element);
-  const size_t bytes = unit.backward_bytes(a, std::min(step, keys), keys);
+  const size_t bytes = unit.backward_bytes(a, parts > 1 ? std::min(step, keys) : keys, keys);
   char* scratch = static_cast<char*>(WorkerScratch(workers, tasks.size(), bytes));
   if (scratch == nullptr) return Say(kNoMemory, N(bytes));
   const BackwardArrays arrays = {q, k, v, out, dout, lse, dlse, dq, dk, dv, dbias};

@@ -59,7 +59,10 @@ struct Attention {
   const int32_t* query_segments = nullptr;  // [B, T]  a query sees keys of its own
   const int32_t* key_segments = nullptr;    // [B, S]  segment only; both or none
 
-  const float* bias = nullptr;  // [bias_batch, bias_heads, T, S]; -infinity masks
+  // [bias_batch, bias_heads, T, S]. -infinity hides a key; a finite number counts as at most
+  // kMostBias in size: in a row of nothing but -1e9, as masks are often made, a float could
+  // not tell the log-sum-exp from the bias.
+  const float* bias = nullptr;
   int64_t bias_batch = 1;       // 1 or B
   int64_t bias_heads = 1;       // 1 or H
 
@@ -72,6 +75,7 @@ struct Attention {
 };
 
 constexpr int64_t kMaxWidth = 256;
+constexpr float kMostBias = 1e4f;
 
 // Who does the work: a framework's threads and memory, or the tests'.
 class Workers {

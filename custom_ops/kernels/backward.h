@@ -187,7 +187,7 @@ class HeadGradient {
   void RowSums(int64_t head, int64_t first, Tokens<E> outs, Tokens<E> gradients,
                int64_t padded) {
     const int64_t first_row = (s_.first_query + first) * a_.heads + head;
-    // Every lse lies in a cache line of its own: fetched one behind the other, ahead of all
+    // Neighbouring lse lie a cache line or so apart: fetched one behind the other, ahead of all
     // other work, they are waited for once.
     for (int64_t i = 0; i < padded; ++i) {
       const float lse = i < outs.count ? arrays_.lse[first_row + i * a_.heads] : kNone;

@@ -141,7 +141,7 @@ class Scores {
       }
       if (a_.bias != nullptr) {
         const float* bias = a_.bias + bias_at_ + i * a_.keys + at;
-        score += ReadPart<Float32>(bias, s_.keys - at) * Splat(kLog2E);
+        score += Limited(ReadPart<Float32>(bias, s_.keys - at)) * Splat(kLog2E);
       }
       if (a_.slopes != nullptr) {
         const Ints away = number - SplatInt((int32_t)(i + offset_));
@@ -163,6 +163,13 @@ class Scores {
   KNL_INLINE int64_t dropout_row() const { return s_.batch * a_.heads + head_; }
 
  private:
+  // Finite numbers to at most kMostBias in size.
+  static KNL_INLINE Vec Limited(Vec bias) {
+    const Vec limited =
+        -MaxOf(Splat(-kMostBias), -MaxOf(Splat(-kMostBias), bias));
+    return bias == Splat(kNone) ? bias : limited;
+  }
+
   static KNL_INLINE void Spread(int32_t x, int32_t* low, int32_t* high) {
     *low = x < *low ? x : *low;
     *high = x > *high ? x : *high;

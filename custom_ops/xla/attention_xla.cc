@@ -2,6 +2,7 @@
 // kernel, see attention_call.cc. There is no such call for GPUs, so XLA names the op there
 // as one that it cannot compile.
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -17,13 +18,18 @@ namespace {
 // Attributes cross to the call as an MLIR dictionary.
 std::string Dictionary(const Options& o) {
   char text[512];
-  // 9 digits tell every float from its neighbours.
+  // Floats as their bits: exact, and the same in a locale that writes commas.
+  const auto bits = [](float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof(bits));
+    return bits;
+  };
   snprintf(text, sizeof(text),
-           "{scale = %.9e : f32, soft_cap = %.9e : f32, dropout = %.9e : f32, "
+           "{scale = 0x%08X : f32, soft_cap = 0x%08X : f32, dropout = 0x%08X : f32, "
            "window_left = %lld : i64, window_right = %lld : i64, n_splits = %lld : i64, "
            "n_keep = %lld : i64, n_segments = %lld : i64, n_bias = %lld : i64, "
            "n_slopes = %lld : i64, n_seed = %lld : i64}",
-           o.scale, o.soft_cap, o.dropout, static_cast<long long>(o.window_left),
+           bits(o.scale), bits(o.soft_cap), bits(o.dropout), static_cast<long long>(o.window_left),
            static_cast<long long>(o.window_right), static_cast<long long>(o.n_splits),
            static_cast<long long>(o.n_keep), static_cast<long long>(o.n_segments),
            static_cast<long long>(o.n_bias), static_cast<long long>(o.n_slopes),

@@ -135,7 +135,8 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
         """
         if attention_mask is not None and _hides_keys_only(attention_mask):
             keys = keras.ops.shape(k)[:2]
-            hidden = keras.ops.broadcast_to(attention_mask[:, 0], keys)
+            of_keys = keras.ops.reshape(attention_mask, (-1, attention_mask.shape[-1]))
+            hidden = keras.ops.broadcast_to(of_keys, keys)
             padding_mask, attention_mask = _both(padding_mask, hidden), None
         bias = None
         if attention_mask is not None:
@@ -179,8 +180,10 @@ def _both(mask, other):
 
 
 def _hides_keys_only(attention_mask):
-    """Whether it says the same of every query, [B, 1, S]."""
-    return len(attention_mask.shape) == 3 and attention_mask.shape[1] == 1
+    """Whether it says the same of every query and head, [B, 1, S] or [B, 1, 1, S]."""
+    between = attention_mask.shape[1:-1]
+    known = attention_mask.shape[-1] is not None
+    return known and len(between) > 0 and all(size == 1 for size in between)
 
 
 def _bias(attention_mask):

@@ -60,7 +60,8 @@ def attention(
             each sequence begins and ends. Positions count from its beginning.
         key_row_splits: The same of the keys; `row_splits` by default.
         bias: float, broadcasts to [B, H, T, S] and is added to the scaled and capped
-            scores; -infinity hides a key. Has a gradient.
+            scores; -infinity hides a key, and a finite number counts as at most 1e4 in
+            size. Has a gradient.
         alibi_slopes: float [H]; slope * |position - key| is subtracted. Not learned.
         soft_cap: c; a score becomes c tanh(score / c).
         scale: Of q k^T; 1 / sqrt(D) by default.

@@ -55,7 +55,7 @@ def _list(x):
 def _gradient(op, dout, dlse):
     q, k, v, lists, _ = _parts(op)
     out, lse = op.outputs
-    dq, dk, dv, dbias = library.load().knl_attention_grad(
+    dq, dk, dv, dbias = library.loaded().knl_attention_grad(
         q, k, v, *lists.values(), out, lse, dout, dlse, **_numbers(op)
     )
     return [dq, dk, dv, *_for_lists(lists, list(dbias))]

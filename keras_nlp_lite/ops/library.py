@@ -24,6 +24,12 @@ def load():
     return None if _switched_off() else _library().ops
 
 
+def loaded():
+    """The compiled ops, whatever the environment says now: a gradient of theirs needs
+    them even if it was switched off in between."""
+    return _library().ops
+
+
 def why_not():
     """Why `load` gives None, to follow upon "because", or None if it does not."""
     return _switched_off() or _library().why_not

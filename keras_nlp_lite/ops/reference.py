@@ -15,6 +15,8 @@ from keras_nlp_lite.ops.philox import (
     dropout_threshold,
 )
 
+MOST_BIAS = 1e4  # in size, of what is finite
+
 
 def reference_attention(
     q,
@@ -75,7 +77,7 @@ def reference_attention(
     if soft_cap is not None:
         score = soft_cap * keras.ops.tanh(score / soft_cap)
     if bias is not None:
-        score = score + bias
+        score = score + _limited(bias)
     if slopes is not None:
         slopes = keras.ops.stop_gradient(slopes)[:, None, None]
         score = score - slopes * keras.ops.cast(keras.ops.abs(distance), slopes.dtype)
@@ -142,6 +144,17 @@ def _seen(distance, together, window, keep, segments):
         of_query, of_key = segments
         conditions.append(of_query[:, None, :, None] == of_key[:, None, None, :])
     return reduce(keras.ops.logical_and, conditions) if conditions else None
+
+
+def _limited(bias):
+    """The bias, a finite one at most 1e4 in size: in a row of nothing but -1e9, as masks
+    are often made, a float could not tell the log-sum-exp from the bias."""
+    limited = keras.ops.where(
+        bias > float("-inf"), keras.ops.clip(bias, -MOST_BIAS, MOST_BIAS), bias
+    )
+    # The gradient is the bias's own: inside the limits the same, outside of no account.
+    same = limited == bias
+    return keras.ops.where(same, bias, keras.ops.stop_gradient(limited))
 
 
 def _softmax(score):
