@@ -50,10 +50,10 @@ def test_every_room_opens_on_first_use_and_names_what_it_holds():
         assert module.__doc__ and all(hasattr(module, name) for name in module.__all__)
 
 
-def readme_example():
-    """The README's main example, as it stands there."""
+def readme_example(word="read_directory"):
+    """The README's first example with this word, as it stands there."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    return next(block for block in blocks if "read_directory" in block)
+    return next(block for block in blocks if word in block)
 
 
 @pytest.fixture
@@ -76,6 +76,15 @@ def test_the_readme_example_runs_and_says_nothing_it_should_not(reviews):
     answers = served.serve(tf.constant(["not good", "a joy from start to end"]))
     assert answers.shape == (2, 2)
     assert list(pathlib.Path("runs/bigram").iterdir())
+
+
+def test_the_readmes_attention_runs(capsys):
+    q, k, v = tf.random.normal((3, 2, 5, 4, 8))
+    mask = tf.constant([[True] * 5, [True, True, False, False, False]])
+    names = {"q": q, "k": k, "v": v, "mask": mask, "packed": q[0], "splits": [0, 2, 5]}
+    exec(readme_example("ops.attention"), names)
+    assert names["lse"].shape == (5, 4)
+    assert capsys.readouterr().out.startswith(("fused: ", "reference: "))
 
 
 def test_the_readme_names_both_commands():
