@@ -83,7 +83,7 @@ def normal_form(q, k, v, options):
         "keep": _keep(options["padding_mask"], options["key_lengths"], k),
         "segments": _pair(options["segment_ids"], options["key_segment_ids"], "int32"),
         "bias": _bias(options["bias"], q, k),
-        "slopes": _cast(options["alibi_slopes"], "float32"),
+        "slopes": _cast(options["alibi_slopes"], _full(q)),
         "window": _window(options["window"], options["causal"]),
         "soft_cap": options["soft_cap"],
         "dropout": options["dropout"],
@@ -232,10 +232,10 @@ def _keep(padding_mask, key_lengths, k):
 
 
 def _bias(bias, q, k):
-    """float32 [1|B, 1|H, T, S]"""
+    """float32, or q's float64, [1|B, 1|H, T, S]"""
     if bias is None:
         return None
-    bias = keras.ops.cast(bias, "float32")
+    bias = keras.ops.cast(bias, _full(q))
     bias = keras.ops.reshape(
         bias, (1,) * (4 - len(bias.shape)) + tuple(keras.ops.shape(bias))
     )
@@ -247,8 +247,16 @@ def _bias(bias, q, k):
 
 
 def _window(window, causal):
-    left, right = window if isinstance(window, (tuple, list)) else (window, window)
+    sides = window if isinstance(window, (tuple, list)) else (window, window)
+    # No sequence is as long as what an int32 holds.
+    left, right = (n if n is None or n < 2**31 - 1 else None for n in sides)
     return left, (0 if causal else right)
+
+
+def _full(q):
+    """The dtype in which sums run."""
+    is_double = keras.backend.standardize_dtype(q.dtype) == "float64"
+    return "float64" if is_double else "float32"
 
 
 def _seed(seed):

@@ -208,10 +208,11 @@ class Attention(keras.Operation):
         return attention(q, k, v, **given, **self.options)
 
     def compute_output_spec(self, q, k, v, **given):
-        out = keras.KerasTensor(q.shape, dtype=q.dtype)
+        dtype = keras.backend.result_type(q.dtype, k.dtype, v.dtype)
+        out = keras.KerasTensor(q.shape, dtype=dtype)
         if not self.options["return_log_sum_exp"]:
             return out
-        full = "float64" if q.dtype == "float64" else "float32"
+        full = "float64" if dtype == "float64" else "float32"
         return out, keras.KerasTensor(q.shape[:-1], dtype=full)
 
     def get_config(self):

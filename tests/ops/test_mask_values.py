@@ -1,5 +1,6 @@
 """Masks that are made of large numbers, as many scripts make them."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,3 +58,27 @@ def test_no_query_against_many_keys_has_a_gradient():
         k.shape,
         v.shape,
     ]
+
+
+def test_float64_stays_so():
+    q, k, v = (tf.cast(x, "float64") for x in inputs())
+    bias = tf.constant(np.random.default_rng(1).normal(size=(1, H, T, S)))
+    slopes = tf.constant([0.1, 0.3], "float64")
+    score = tf.einsum("bthd,bshd->bhts", q, k) * D**-0.5 + bias
+    distance = np.abs(np.arange(S) - np.arange(T)[:, None] - (S - T))
+    score -= slopes[:, None, None] * distance
+    wanted = tf.einsum("bhts,bshd->bthd", tf.nn.softmax(score), v)
+    got = attention(q, k, v, bias=bias, alibi_slopes=slopes)
+    np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_a_window_wider_than_any_row_hides_nothing():
+    q, k, v = inputs()
+    wide = attention(q, k, v, window=2**63)
+    np.testing.assert_array_equal(wide, attention(q, k, v))
+
+
+def test_a_functional_model_knows_the_dtype_of_mixed_inputs():
+    q = keras.Input((T, H, D), dtype="float16")
+    k = keras.Input((S, H, D), dtype="float32")
+    assert attention(q, k, k).dtype == "float32"
