@@ -1,86 +1,17 @@
-// Checks, chooses the instruction set, and cuts the work into tasks.
+// Checks, and cuts the work into tasks.
 #include "attention.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
-#include "tasks.h"
+#include "units.h"
 #include "workers.h"
 
 namespace knl {
 namespace {
 
-__attribute__((format(printf, 1, 2))) Problem Say(const char* format, ...) {
-  thread_local char sentence[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(sentence, sizeof(sentence), format, arguments);
-  va_end(arguments);
-  return sentence;
-}
-
 long long N(int64_t n) { return n; }
-
-// ---- Which code runs ----
-
-#if defined(KNL_HAVE_AVX512)
-bool HasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-}
-#endif
-
-struct InstructionSet {
-  const char* name;
-  bool (*here)();
-  Units (*units)();
-};
-
-// From the widest to the narrowest.
-const InstructionSet kInstructionSets[] = {
-#if defined(KNL_HAVE_AVX512_BF16)
-    {"avx512_bf16",
-     [] { return HasAvx512() && __builtin_cpu_supports("avx512bf16"); },
-     Avx512BFloat16Units},
-#endif
-#if defined(KNL_HAVE_AVX512)
-    {"avx512", HasAvx512,
-     Avx512Units},
-#endif
-#if defined(KNL_HAVE_AVX2)
-    {"avx2",
-     [] {
-       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-              __builtin_cpu_supports("f16c");
-     },
-     Avx2Units},
-#endif
-    {"portable", [] { return true; }, PortableUnits},
-};
-
-const Unit& UnitFor(Element element) {
-  const char* wanted = std::getenv("KNL_INSTRUCTION_SET");
-  const auto find = [&](const char* from) -> const Unit* {
-    bool passed = from == nullptr;  // sets wider than the one asked for are passed over
-    for (const InstructionSet& set : kInstructionSets) {
-      passed = passed || std::strcmp(from, set.name) == 0;
-      if (!passed || !set.here()) continue;
-      const Units units = set.units();
-      const Unit* unit = element == Element::kFloat32    ? units.float32
-                         : element == Element::kBFloat16 ? units.bfloat16
-                                                         : units.float16;
-      if (unit != nullptr) return unit;
-    }
-    return nullptr;
-  };
-  const Unit* unit = wanted == nullptr ? nullptr : find(wanted);
-  return unit != nullptr ? *unit : *find(nullptr);  // portable has every type
-}
 
 // ---- Sequences ----
 
@@ -130,8 +61,6 @@ const Task* Next(const std::vector<Task>& tasks, int64_t index, const Workers& w
 constexpr const char* kNoMemory = "There was no memory for the attention's scratch: %lld bytes a worker.";
 
 }  // namespace
-
-const char* AttentionInstructionSet(Element element) { return UnitFor(element).name; }
 
 Problem CheckAttention(const Attention& a) {
   if (a.batch < 0 || a.queries < 0 || a.keys < 0) {

@@ -25,13 +25,11 @@
 // as q has elements for each part more.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <functional>
+
+#include "call.h"
 
 namespace knl {
-
-enum class Element { kFloat32, kBFloat16, kFloat16 };
 
 // What to compute. Null pointers and defaults switch an option off.
 struct Attention {
@@ -77,23 +75,6 @@ struct Attention {
 constexpr int64_t kMaxWidth = 256;
 constexpr float kMostBias = 1e4f;
 
-// Who does the work: a framework's threads and memory, or the tests'.
-class Workers {
- public:
-  virtual ~Workers() = default;
-  // How many may run at once, this thread included; at least 1.
-  virtual int count() const = 0;
-  // Runs `job` on another thread, soon or late; it may outlive the kernel's call.
-  virtual void Schedule(std::function<void()> job) = 0;
-  // Memory aligned to 64 bytes that lives until the kernel's call returns; null if
-  // there is none.
-  virtual void* Scratch(size_t bytes) = 0;
-};
-
-// Null if all is well, or one sentence that says what is wrong. It points to memory that
-// lives as long as the thread and holds until its next call.
-using Problem = const char*;
-
 // Shapes and options, before anything is allocated. Does not read arrays.
 Problem CheckAttention(const Attention& attention);
 
@@ -105,10 +86,5 @@ Problem AttentionBackward(const Attention& attention, const void* q, const void*
                           const void* v, const void* out, const float* lse,
                           const void* dout, const float* dlse, void* dq, void* dk,
                           void* dv, float* dbias, Workers& workers);
-
-// "portable", "avx2", "avx512" or "avx512_bf16": the widest that this machine has and
-// that has code for `element`. The environment variable KNL_INSTRUCTION_SET, read at
-// each call, asks for a narrower one; one that the machine lacks is not taken.
-const char* AttentionInstructionSet(Element element);
 
 }  // namespace knl

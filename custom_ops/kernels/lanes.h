@@ -61,6 +61,19 @@ KNL_INLINE Vec MaxOf(Vec a, Vec b) {
 #endif
 }
 
+// b where either is NaN.
+KNL_INLINE Vec MinOf(Vec a, Vec b) {
+#if KNL_LANES == 16
+  return (Vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif KNL_LANES == 8
+  return (Vec)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (Vec)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
 KNL_INLINE bool AnyAbove(Vec v, float limit) {
 #if KNL_LANES == 16
   return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;

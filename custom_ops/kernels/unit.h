@@ -1,8 +1,11 @@
 // The code of one instruction set, for every element type. See lanes.h for what a unit is.
 #pragma once
 
+#include "add_norm_rows.h"
 #include "backward.h"
+#include "bias_gelu_rows.h"
 #include "forward.h"
+#include "units.h"
 
 namespace knl {
 namespace KNL_UNIT {
@@ -10,12 +13,17 @@ namespace {
 
 template <class Format>
 constexpr Unit MakeUnit(const char* name) {
+  using E = typename Format::Element;
   return {name,
           ForwardBytes<Format>,
           Forward<Format>,
           BackwardBytes<Format>,
           Backward<Format>,
-          SumParts<typename Format::Element>};
+          SumParts<E>,
+          AddNormRows<E>,
+          AddNormGradientRows<E>,
+          BiasGeluRows<E>,
+          BiasGeluGradientRows<E>};
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "attention.h"
+#include "call.h"
 
 namespace knl {
 

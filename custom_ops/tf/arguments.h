@@ -7,15 +7,9 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "tf/array.h"
 
 namespace knl {
-
-// An input or output. While a graph is built, data and sizes may not be known yet.
-struct Array {
-  const void* data = nullptr;  // null: not known
-  bool ranked = false;
-  std::vector<int64_t> sizes;  // -1: not known
-};
 
 // The ops' attributes.
 struct Options {
@@ -39,11 +33,5 @@ struct Places {
 // that says what was wanted and what came. Sizes that are not known are not judged.
 std::string ReadArguments(const Options& options, const std::vector<Array>& inputs,
                           Attention* attention);
-
-// A pointer for an array without elements: null would say that the array is not there.
-inline void* Present(const void* data) {
-  static const char nothing = 0;
-  return const_cast<void*>(data != nullptr ? data : &nothing);
-}
 
 }  // namespace knl

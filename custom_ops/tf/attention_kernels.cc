@@ -1,59 +1,14 @@
 // The attention ops on TensorFlow's CPU device.
-#include <algorithm>
-#include <functional>
-#include <utility>
-#include <vector>
-
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/lib/core/threadpool.h"
+#include "tf/context.h"
 #include "tf/options.h"
 
 namespace knl {
 namespace {
 
-using tensorflow::DataType;
 using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
 using tensorflow::TensorShape;
-
-// The intra-op pool and the device's allocator.
-class DeviceWorkers : public Workers {
- public:
-  explicit DeviceWorkers(OpKernelContext* ctx)
-      : ctx_(ctx), pool_(ctx->device()->tensorflow_cpu_worker_threads()->workers) {}
-
-  // The calling thread does one worker's share, so that the op uses as many cores as the
-  // pool has threads.
-  int count() const override { return std::max(1, pool_->NumThreads()); }
-  void Schedule(std::function<void()> job) override { pool_->Schedule(std::move(job)); }
-
-  // TensorFlow aligns to 64 bytes.
-  void* Scratch(size_t bytes) override {
-    Tensor memory;
-    const TensorShape shape({static_cast<int64_t>(bytes)});
-    if (!ctx_->allocate_temp(tensorflow::DT_UINT8, shape, &memory).ok()) return nullptr;
-    memories_.push_back(memory);
-    return memory.data();
-  }
-
- private:
-  OpKernelContext* const ctx_;
-  tensorflow::thread::ThreadPool* const pool_;
-  std::vector<Tensor> memories_;
-};
-
-Element ElementOf(DataType type) {
-  switch (type) {
-    case tensorflow::DT_BFLOAT16:
-      return Element::kBFloat16;
-    case tensorflow::DT_HALF:
-      return Element::kFloat16;
-    default:
-      return Element::kFloat32;
-  }
-}
 
 class AttentionKernel : public OpKernel {
  public:
@@ -63,24 +18,8 @@ class AttentionKernel : public OpKernel {
 
  protected:
   absl::Status Unpack(OpKernelContext* ctx, Attention* attention) const {
-    std::vector<Array> inputs(ctx->num_inputs());
-    for (int i = 0; i < ctx->num_inputs(); ++i) {
-      const Tensor& tensor = ctx->input(i);
-      const auto sizes = tensor.shape().dim_sizes();
-      inputs[i] = {Present(tensor.data()), true, {sizes.begin(), sizes.end()}};
-    }
     attention->element = ElementOf(ctx->input_dtype(0));
-    return AsStatus(ReadArguments(options_, inputs, attention));
-  }
-
-  static const void* In(OpKernelContext* ctx, int i) { return Present(ctx->input(i).data()); }
-
-  static absl::Status Allocate(OpKernelContext* ctx, int i, const TensorShape& shape,
-                               void** data) {
-    Tensor* tensor = nullptr;
-    TF_RETURN_IF_ERROR(ctx->allocate_output(i, shape, &tensor));
-    *data = Present(tensor->data());
-    return absl::OkStatus();
+    return AsStatus(ReadArguments(options_, ArraysOf(ctx), attention));
   }
 
   Options options_;

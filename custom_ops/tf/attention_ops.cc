@@ -1,30 +1,20 @@
 // The attention ops' signatures and shapes.
-#include <vector>
-
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
+#include "tf/context.h"
 #include "tf/options.h"
 
 namespace knl {
 namespace {
 
-using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 absl::Status CheckShapes(InferenceContext* c, Options* options) {
   TF_RETURN_IF_ERROR(ReadOptions(c, options));
-  std::vector<Array> inputs(c->num_inputs());
-  for (int i = 0; i < c->num_inputs(); ++i) {
-    const ShapeHandle shape = c->input(i);
-    inputs[i].ranked = c->RankKnown(shape);
-    for (int axis = 0; inputs[i].ranked && axis < c->Rank(shape); ++axis) {
-      inputs[i].sizes.push_back(c->Value(c->Dim(shape, axis)));
-    }
-  }
   Attention attention;
-  return AsStatus(ReadArguments(*options, inputs, &attention));
+  return AsStatus(ReadArguments(*options, ArraysOf(c), &attention));
 }
 
 absl::Status ForwardShapes(InferenceContext* c) {

@@ -1,11 +1,9 @@
 // Reads the ops' attributes from any of TensorFlow's contexts that has them.
 #pragma once
 
-#include <string>
-
 #include "tensorflow/core/framework/types.pb.h"
-#include "tensorflow/core/platform/status.h"
 #include "tf/arguments.h"
+#include "tf/status.h"
 
 namespace knl {
 
@@ -25,15 +23,6 @@ absl::Status ReadOptions(Context* context, Options* options) {
   TF_RETURN_IF_ERROR(read("n_bias", &options->n_bias));
   TF_RETURN_IF_ERROR(read("n_slopes", &options->n_slopes));
   return read("n_seed", &options->n_seed);
-}
-
-// The status of a sentence of `ReadArguments`, or of a kernel's Problem as a string.
-inline absl::Status AsStatus(const std::string& sentence) {
-  return sentence.empty() ? absl::OkStatus() : absl::InvalidArgumentError(sentence);
-}
-
-inline absl::Status AsStatus(Problem problem) {
-  return problem == nullptr ? absl::OkStatus() : absl::InvalidArgumentError(problem);
 }
 
 }  // namespace knl

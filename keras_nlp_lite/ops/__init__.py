@@ -1,9 +1,19 @@
-"""Functions on tensors: attention, fused where it can be."""
+"""Functions on tensors: attention and what stands around it, fused where it can be."""
 
+from keras_nlp_lite.ops.add_norm import add_norm
 from keras_nlp_lite.ops.attention import (
     attention,
     attention_implementation,
-    portable_attention,
 )
+from keras_nlp_lite.ops.bias_gelu import bias_gelu
+from keras_nlp_lite.ops.matmul import matmul
+from keras_nlp_lite.ops.portable import portable_attention
 
-__all__ = ["attention", "attention_implementation", "portable_attention"]
+__all__ = [
+    "add_norm",
+    "attention",
+    "attention_implementation",
+    "bias_gelu",
+    "matmul",
+    "portable_attention",
+]

@@ -87,8 +87,44 @@ def normal_form(q, k, v, options):
         "window": _window(options["window"], options["causal"]),
         "soft_cap": options["soft_cap"],
         "dropout": options["dropout"],
-        "seed": _seed(options["seed"]) if options["dropout"] else None,
+        "seed": seed_words(options["seed"]) if options["dropout"] else None,
     }
+
+
+# For other functions, too
+
+
+def check_dropout(dropout, seed):
+    """Refuses a share that leaves nothing, or that nothing says which to drop for."""
+    check_fraction("dropout", dropout)
+    if dropout_threshold(dropout) == 65536:
+        raise ValueError(
+            "`dropout` must leave something. Received: "
+            f"dropout={dropout}. Try at most 0.9999."
+        )
+    if dropout and seed is None:
+        raise ValueError(
+            "`dropout` needs a `seed`. Received: "
+            f"dropout={dropout}, seed=None. Try a keras.random."
+            "SeedGenerator, which gives another seed at each call."
+        )
+
+
+def seed_words(seed):
+    """uint32 [2], drawn if `seed` is a generator."""
+    if isinstance(seed, keras.random.SeedGenerator):
+        seed = seed.next()
+    if isinstance(seed, (int, np.integer)):
+        seed = int(seed)
+        words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
+        return keras.ops.convert_to_tensor(np.array(words, "uint32"))
+    seed = keras.ops.convert_to_tensor(seed)
+    if not _fits(tuple(seed.shape), (2,)) or "int" not in str(seed.dtype):
+        raise ValueError(
+            "`seed` must be an integer, two of them in a tensor, or a keras.random."
+            f"SeedGenerator. Received: seed of {seed.dtype}, shape={seed.shape}."
+        )
+    return keras.ops.cast(seed, "uint32")
 
 
 # Refusals
@@ -183,18 +219,7 @@ def _check_numbers(options):
             raise ValueError(
                 f"`{name}` must be a positive number, or None. Received: {name}={x!r}."
             )
-    check_fraction("dropout", options["dropout"])
-    if dropout_threshold(options["dropout"]) == 65536:
-        raise ValueError(
-            "`dropout` must leave something. Received: "
-            f"dropout={options['dropout']}. Try at most 0.9999."
-        )
-    if options["dropout"] and options["seed"] is None:
-        raise ValueError(
-            "`dropout` needs a `seed`. Received: "
-            f"dropout={options['dropout']}, seed=None. Try a keras.random."
-            "SeedGenerator, which gives another seed at each call."
-        )
+    check_dropout(options["dropout"], options["seed"])
 
 
 def _check_shape(name, x, words, wanted):
@@ -257,23 +282,6 @@ def _full(q):
     """The dtype in which sums run."""
     is_double = keras.backend.standardize_dtype(q.dtype) == "float64"
     return "float64" if is_double else "float32"
-
-
-def _seed(seed):
-    """uint32 [2]"""
-    if isinstance(seed, keras.random.SeedGenerator):
-        seed = seed.next()
-    if isinstance(seed, (int, np.integer)):
-        seed = int(seed)
-        words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
-        return keras.ops.convert_to_tensor(np.array(words, "uint32"))
-    seed = keras.ops.convert_to_tensor(seed)
-    if not _fits(tuple(seed.shape), (2,)) or "int" not in str(seed.dtype):
-        raise ValueError(
-            "`seed` must be an integer, two of them in a tensor, or a keras.random."
-            f"SeedGenerator. Received: seed of {seed.dtype}, shape={seed.shape}."
-        )
-    return keras.ops.cast(seed, "uint32")
 
 
 def _cast(x, dtype):

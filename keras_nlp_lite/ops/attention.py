@@ -1,15 +1,11 @@
 """Attention: one entry for every layer, fused where it can be."""
 
-import contextlib
-import contextvars
-
 import keras
-import tensorflow as tf
 
 from keras_nlp_lite.ops import arguments, fused, library
+from keras_nlp_lite.ops.portable import why_not_compiled
+from keras_nlp_lite.ops.recorded import Recorded
 from keras_nlp_lite.ops.reference import reference_attention
-
-_PORTABLE = contextvars.ContextVar("portable", default=False)
 
 
 def attention(
@@ -96,19 +92,19 @@ def attention(
     if any(isinstance(x, keras.KerasTensor) for x in (q, k, v, *given.values())):
         return Attention(**options)(q, k, v, **given)
     implementation = reference_attention
-    if _why_reference(q) is None:
+    if _why_reference(q, keras.backend.standardize_dtype(q.dtype)) is None:
         implementation = fused.fused_attention
     normal = arguments.normal_form(q, k, v, {**given, **options})
     out, lse = implementation(**normal)
     return (out, lse) if return_log_sum_exp else out
 
 
-def attention_implementation(q=None, k=None, v=None, **options):
+def attention_implementation(q=None, k=None, v=None, *, dtype=None, **options):
     """Which implementation serves `attention`, and if it is the slow one, why.
 
     Args:
-        q, k, v: As in `attention`; without them the answer is for float32 on the
-            default device.
+        q, k, v: As in `attention`; without them the answer is for the default device.
+        dtype: Of q, k and v where they are not given; float32 by default.
         **options: As in `attention`.
 
     Returns:
@@ -124,7 +120,7 @@ def attention_implementation(q=None, k=None, v=None, **options):
     >>> attention_implementation(q, k, v, causal=True)
     'reference: float32, because ...'
     """
-    dtype = "float32"
+    dtype = dtype or "float32"
     if q is not None:
         defaults = attention.__kwdefaults__
         unknown = sorted(options.keys() - defaults.keys())
@@ -133,63 +129,22 @@ def attention_implementation(q=None, k=None, v=None, **options):
         q, k, v, options = arguments.tensors(q, k, v, {**defaults, **options})
         arguments.check(q, k, v, options)
         dtype = keras.backend.standardize_dtype(q.dtype)
-    why = _why_reference(q)
+    why = _why_reference(q, dtype)
     if why is not None:
         return f"reference: {dtype}, because {why}"
     return f"fused: cpu, {library.instruction_set(dtype)}, {dtype}"
 
 
-@contextlib.contextmanager
-def portable_attention():
-    """Within it, attention is made of TensorFlow's own ops, as the formula has it.
-
-    A graph with the compiled op loads only where the op was loaded before, as
-    `attention_implementation()` does. One traced in here loads anywhere: it is for what
-    is exported.
-
-    Example:
-
-    >>> with portable_attention():
-    ...     attention_implementation()
-    'reference: float32, because the graph is to load anywhere'
-    """
-    before = _PORTABLE.set(True)
-    try:
-        yield
-    finally:
-        _PORTABLE.reset(before)
-
-
-def _why_reference(q):
+def _why_reference(q, dtype):
     """None if the compiled op can serve, else the end of a sentence."""
-    if _PORTABLE.get():
-        return "the graph is to load anywhere"
-    if keras.backend.backend() != "tensorflow":
-        return f"the compiled op is TensorFlow's, not {keras.backend.backend()}'s"
-    if library.load() is None:
-        return library.why_not().rstrip(".")
-    if q is not None:
-        dtype, width = keras.backend.standardize_dtype(q.dtype), q.shape[-1]
-        if dtype not in fused.DTYPES:
-            return "the compiled kernels have float16, bfloat16 and float32"
-        if width > fused.MAX_WIDTH:
-            return f"heads are {width} wide, of at most {fused.MAX_WIDTH} compiled"
-    if not _on_cpu(q):
-        return "the compiled kernel is for CPUs"
-    return None
-
-
-def _on_cpu(q):
-    """Whether the tensor is on a CPU, or will be, as far as can be known."""
-    device = getattr(q, "device", None)
-    if device:
-        return "CPU" in device
-    # In a graph, TensorFlow places what is not placed on a GPU if it can.
-    return not tf.config.get_visible_devices("GPU")
+    why = why_not_compiled(q, dtype)
+    if why is None and q is not None and q.shape[-1] > fused.MAX_WIDTH:
+        return f"heads are {q.shape[-1]} wide, of at most {fused.MAX_WIDTH} compiled"
+    return why
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class Attention(keras.Operation):
+class Attention(Recorded):
     """`attention` as functional models record it.
 
     Args:
@@ -199,10 +154,6 @@ class Attention(keras.Operation):
         q, k, v: As in `attention`.
         **given: Those of its arguments that are tensors.
     """
-
-    def __init__(self, *, name=None, **options):
-        super().__init__(name=name)
-        self.options = options
 
     def call(self, q, k, v, **given):
         return attention(q, k, v, **given, **self.options)
@@ -214,18 +165,3 @@ class Attention(keras.Operation):
             return out
         full = "float64" if dtype == "float64" else "float32"
         return out, keras.KerasTensor(q.shape[:-1], dtype=full)
-
-    def get_config(self):
-        options = dict(self.options)
-        if isinstance(options["seed"], keras.random.SeedGenerator):
-            options["seed"] = keras.saving.serialize_keras_object(options["seed"])
-        return {"name": self.name, **options}
-
-    @classmethod
-    def from_config(cls, config):
-        if isinstance(config["seed"], dict):
-            config = {
-                **config,
-                "seed": keras.saving.deserialize_keras_object(config["seed"]),
-            }
-        return cls(**config)

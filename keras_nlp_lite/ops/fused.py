@@ -6,7 +6,6 @@ from keras_nlp_lite.ops import library
 from keras_nlp_lite.ops.reference import reference_attention
 
 MAX_WIDTH = 256  # of a head, for the compiled kernel
-DTYPES = ("float32", "bfloat16", "float16")
 _LISTS = ("splits", "keep", "segments", "bias", "slopes", "seed")
 _NUMBERS = ("scale", "soft_cap", "window_left", "window_right", "dropout")
 
