@@ -17,6 +17,7 @@ FLOORS = {
     "ops": 1,
     "tokenizers": 1,
     "metrics": 1,
+    "optimizers": 1,
     "samplers": 1,
     "monitoring": 1,
     "layers": 2,
