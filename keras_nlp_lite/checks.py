@@ -65,3 +65,37 @@ def check_fraction(name, value):
         )
     if not 0 <= value < 1:
         raise ValueError(f"`{name}` must lie in [0, 1). Received: {name}={value}.")
+
+
+def check_rate(name, value):
+    """Refuses what does not lie in [0, 1].
+
+    Args:
+        name: The argument's name, as its caller writes it.
+        value: What came.
+
+    Raises:
+        ValueError: `value` is no number in [0, 1].
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 <= value <= 1):
+        raise ValueError(
+            f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}."
+        )
+
+
+def check_positive(name, value):
+    """Refuses what is not a finite number above 0.
+
+    Args:
+        name: The argument's name, as its caller writes it.
+        value: What came.
+
+    Raises:
+        ValueError: `value` is no number, not finite, or not above 0.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 < value < float("inf")):
+        raise ValueError(
+            f"`{name}` must be a number above 0. Received: {name}={value!r}."
+        )

@@ -2,7 +2,8 @@
 
 Eager, in a graph, in a dataset, from its config, from a .keras file and from an export,
 a layer gives the same; it says beforehand what will come out; it takes batches of any
-size, none included; and where it learns, it learns under every precision policy.
+size, none included; and where it learns, it learns under every precision policy, and
+compiled by XLA.
 """
 
 import contextlib
@@ -16,9 +17,16 @@ import numpy as np
 import tensorflow as tf
 
 ROWS = (3, 5, 0)  # unlike each other: nothing may remember a batch size
+PRECISIONS = {  # policy: (dtype of outputs, dtype of weights)
+    "mixed_float16": ("float16", "float32"),
+    "mixed_bfloat16": ("bfloat16", "float32"),
+    "bfloat16": ("bfloat16", "bfloat16"),
+}
 
 
-def check_layer(make, batch, *, preprocessing=False, takes_mask=False, exports=True):
+def check_layer(
+    make, batch, *, preprocessing=False, takes_mask=False, exports=True, jit=True
+):
     """Puts a layer through the contract.
 
     Args:
@@ -29,21 +37,25 @@ def check_layer(make, batch, *, preprocessing=False, takes_mask=False, exports=T
             learn; otherwise gradients and precision policies are checked.
         takes_mask: Whether its input [rows, tokens, features] may have a Keras mask.
         exports: Whether the export is checked; TensorFlow cannot export every input.
+        jit: Whether it trains compiled by XLA, which does not have every op.
     """
     layer = make()
     expected = {rows: layer(batch(rows)) for rows in ROWS}
     for rows, outputs in expected.items():
         assert {num_rows(x) for x in keras.tree.flatten(outputs)} == {rows}
 
-    check_function(layer, batch, expected)
-    check_config(layer, batch, expected)
-    check_files(layer, batch, expected, exports)
-    check_forecast(layer, batch(ROWS[0]), expected[ROWS[0]])
+    # One that draws random numbers begins its sequence anew for each part.
+    fresh = make if getattr(layer, "is_random", False) else lambda: layer
+    check_function(fresh(), batch, expected)
+    check_config(fresh(), batch, expected)
+    check_files(fresh(), batch, expected, exports)
+    check_forecast(fresh(), batch(ROWS[0]), expected[ROWS[0]])
     if preprocessing:
-        check_dataset(layer, batch, expected)
+        check_dataset(fresh(), batch, expected)
     else:
         check_learning(make, batch(ROWS[0]))
         check_policies(make, batch(ROWS[0]))
+        check_training(make, batch(ROWS[0]), jit)
     if takes_mask:
         check_mask(layer, batch(ROWS[0]))
 
@@ -127,19 +139,36 @@ def check_learning(make, inputs):
         assert np.isfinite(gradient).all(), f"{weight.path} has a wild gradient"
         weight.assign_sub(0.01 * gradient)
     after, _ = loss_and_gradients(layer, inputs)
-    assert after < loss
+    assert after < loss or not gradients  # not all have something to learn
 
 
 def check_policies(make, inputs):
-    """Half precision computes in half and learns in full precision."""
-    for policy, half in (("mixed_float16", "float16"), ("mixed_bfloat16", "bfloat16")):
+    """A policy says what a layer computes in and keeps its weights in; it learns."""
+    for policy, (compute, variable) in PRECISIONS.items():
         with dtype_policy(policy):
             layer = make()
         outputs = keras.tree.flatten(layer(inputs))
-        assert {x.dtype.name for x in outputs} == {half}
-        assert {w.dtype for w in layer.weights} == {"float32"}
+        assert {x.dtype.name for x in outputs} == {compute}
+        assert {w.dtype for w in layer.weights} <= {variable}
         _, gradients = loss_and_gradients(layer, inputs)
         assert all(np.isfinite(g).all() for g in gradients)
+
+
+def check_training(make, inputs, jit):
+    """A step of `fit`, as one XLA program, moves the weights and not to infinity."""
+    layer = make()
+    symbols = keras.tree.map_structure(symbol, inputs)
+    model = keras.Model(symbols, keras.tree.flatten(layer(symbols))[0])
+    target = np.ones(model(inputs).shape, "float32")
+    before = layer.get_weights()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Model doesn't support `jit_compile=True`")
+        warnings.filterwarnings("ignore", "The model does not have any trainable")
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit)
+        loss = model.train_on_batch(inputs, target)
+    assert np.isfinite(loss), "training has a wild loss"
+    moved = [np.any(x != y) for x, y in zip(before, layer.get_weights())]
+    assert any(moved) or not layer.trainable_variables, "training moves no weight"
 
 
 def check_mask(layer, x):

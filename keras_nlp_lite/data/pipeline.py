@@ -30,6 +30,8 @@ class Examples:
         labels: int32 [N], or None.
         class_names: list of str, or None.
         origin: The path, for errors.
+        unpack: TensorFlow function from a batch of texts, string [B], to the dataset's
+            element, where that is no plain text; or None.
     """
 
     count: int
@@ -37,6 +39,7 @@ class Examples:
     origin: str
     labels: np.ndarray | None = None
     class_names: list | None = None
+    unpack: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Batching:
             examples: An `Examples`.
 
         Returns:
-            A Dataset, or a pair of them: string [B], or (string [B], int32 [B]).
+            A Dataset, or a pair of them: string [B], or (string [B], int32 [B]), or
+            what `examples.unpack` makes of them.
 
         Raises:
             ValueError: There are too few examples to split.
@@ -125,6 +129,9 @@ class Batching:
         )
         if at_once != size:
             dataset = dataset.rebatch(size)
+        if examples.unpack is not None:
+            unpack = tf.autograph.experimental.do_not_convert(examples.unpack)
+            dataset = dataset.map(unpack)
         batches = -(-len(chosen) // size)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
         dataset = untuned(dataset.prefetch(PREFETCH))

@@ -92,12 +92,9 @@ class CachedMultiHeadAttention(MultiHeadAttention):
             keras.ops.cast(k, self.compute_dtype),
             keras.ops.cast(v, self.compute_dtype),
             attention_mask=attention_mask,
-            training=training,
+            seed=self.seed_generator.next() if training and self._dropout else None,
         )
-        if self._use_gate:
-            attended = attended * self._gate_dense(query)
-        outputs = self._output_dense(attended)
-        return outputs, cache
+        return self._output_dense(self._gated(attended, query)), cache
 
     def compute_output_spec(self, query, value, key=None, cache=None, **options):
         outputs = super().compute_output_spec(query, value, key)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_nlp_lite.ops import attention
+from keras_nlp_lite.ops import attention, matmul
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -49,6 +49,11 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
         return_attention_scores: Whether to return, too, who saw whom.
         training: Whether to drop.
         use_causal_mask: Whether query i sees keys up to i only.
+        row_splits: int [N + 1]: `query` is [1, total, E], the tokens of N texts one
+            after the other without padding, text n from row_splits[n] to
+            row_splits[n + 1]. For self-attention alone.
+        segment_ids: int [B, T]; a query sees keys of its own segment only. For
+            self-attention alone.
 
     Returns:
         float [B, T, E], or [B, T, *output_shape]; with `return_attention_scores` also
@@ -74,17 +79,15 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
         return_attention_scores=False,
         training=None,
         use_causal_mask=False,
+        row_splits=None,
+        segment_ids=None,
     ):
-        # T and S, where a query's number stands against a key's.
-        lengths = None
-        if use_causal_mask or self._sliding_window is not None:
-            lengths = _lengths(query, value)
-        query, value, key = (unmasked(x) for x in (query, value, key))
         if not self._can_fuse(query, attention_mask, return_attention_scores):
+            _refuse_packing(row_splits, segment_ids, "scores or other axes")
             return super().call(
-                query,
-                value,
-                key,
+                unmasked(query),
+                unmasked(value),
+                None if key is None else unmasked(key),
                 value_mask=value_mask,
                 key_mask=key_mask,
                 attention_mask=attention_mask,
@@ -92,19 +95,103 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
                 training=training,
                 use_causal_mask=use_causal_mask,
             )
-        attended = self._attend(
-            self._query_dense(query),  # [B, T, H, key_dim]
-            self._key_dense(value if key is None else key),  # [B, S, H, key_dim]
-            self._value_dense(value),  # [B, S, H, value_dim]
+        attended = self.attend(
+            query,
+            value,
+            key,
             padding_mask=_both(value_mask, key_mask),
             attention_mask=attention_mask,
             causal=use_causal_mask,
-            lengths=lengths,
+            row_splits=row_splits,
+            segment_ids=segment_ids,
             training=training,
         )
-        if self._use_gate:
-            attended = attended * self._gate_dense(query)
         return self._output_dense(attended)
+
+    def attend(
+        self,
+        query,
+        value,
+        key=None,
+        *,
+        padding_mask=None,
+        attention_mask=None,
+        causal=False,
+        row_splits=None,
+        key_row_splits=None,
+        segment_ids=None,
+        training=False,
+        seed=None,
+        rotate=None,
+    ):
+        """What the heads give, before the output projection.
+
+        Args:
+            query, value, key, attention_mask, row_splits, segment_ids: As in `call`.
+            key_row_splits: `row_splits` of the keys, where they are not the queries.
+            padding_mask: bool [B, S], False at keys that nobody sees.
+            causal: Whether query i sees keys up to i only.
+            training: Whether to drop, drawing a seed.
+            seed: int [2], drawn before: to drop with, whatever `training` is.
+            rotate: Function of float [B, T, H, key_dim], for queries and keys.
+
+        Returns:
+            float [B, T, H, value_dim].
+        """
+        if seed is None and training and self._dropout > 0:
+            seed = self.seed_generator.next()
+        lengths = None
+        if causal or self._sliding_window is not None:
+            # T and S, where a query's number stands against a key's.
+            lengths = _lengths(query, value)
+        of_query, of_key = self._query_dense, self._key_dense
+        if query is value and key is None:
+            query = unmasked(query)
+            q, k, v = _project(query, of_query, of_key, self._value_dense)
+        else:
+            query, value = unmasked(query), unmasked(value)
+            (q,) = _project(query, of_query)  # [B, T, H, key_dim]
+            if key is None:
+                k, v = _project(value, of_key, self._value_dense)
+            else:
+                (k,) = _project(unmasked(key), of_key)  # [B, S, H, key_dim]
+                (v,) = _project(value, self._value_dense)  # [B, S, H, value_dim]
+        if rotate is not None:
+            q, k = rotate(q), rotate(k)
+        attended = self._attend(
+            q,
+            k,
+            v,
+            padding_mask=padding_mask,
+            attention_mask=attention_mask,
+            causal=causal,
+            lengths=lengths,
+            row_splits=row_splits,
+            key_row_splits=key_row_splits,
+            segment_ids=segment_ids,
+            seed=seed,
+        )
+        return self._gated(attended, query)
+
+    @property
+    def seed_generator(self):
+        """Where the seeds of dropout come from; None if nothing is ever dropped."""
+        return getattr(self._dropout_layer, "seed_generator", None)
+
+    def mix_heads(self, attended):
+        """(float [B, T, E], float [E] or None): the output projection, and its bias.
+
+        Apart, for who has more to add to each token.
+        """
+        kernel = keras.ops.convert_to_tensor(self._output_dense.kernel)
+        rows = keras.ops.shape(attended)[:-2]
+        width = kernel.shape[0] * kernel.shape[1]
+        attended = keras.ops.reshape(attended, (*rows, width))
+        mixed = matmul(attended, keras.ops.reshape(kernel, (width, -1)))
+        return mixed, self._output_dense.bias
+
+    def _gated(self, attended, query):
+        return attended * self._gate_dense(query) if self._use_gate else attended
 
     def _can_fuse(self, query, attention_mask, return_attention_scores):
         return (
@@ -125,13 +212,17 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
         attention_mask=None,
         causal=False,
         lengths=None,
-        training=False,
+        row_splits=None,
+        key_row_splits=None,
+        segment_ids=None,
+        seed=None,
     ):
         """float [B, T, H, value_dim] from float [B, T, H, key_dim] and so on.
 
         Args:
             lengths: (T, S) if queries and keys have to be brought to one length before
                 their numbers are compared.
+            seed: int [2] to drop with, or None.
         """
         if attention_mask is not None and _hides_keys_only(attention_mask):
             keys = keras.ops.shape(k)[:2]
@@ -147,21 +238,63 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
             q, k, v, padding_mask, bias = _align(lengths, q, k, v, padding_mask, bias)
         width = max(self._key_dim, self._value_dim)
         window = self._sliding_window
-        dropping = bool(training) and self._dropout > 0
+        q, k, v = (_widen(x, width) for x in (q, k, v))
+        if row_splits is not None:
+            # [total, H, width]; not x[0], whose gradient is a copy.
+            q, k, v = (keras.ops.squeeze(x, 0) for x in (q, k, v))
         out = attention(
-            _widen(q, width),
-            _widen(k, width),
-            _widen(v, width),
+            q,
+            k,
+            v,
+            row_splits=row_splits,
+            key_row_splits=key_row_splits,
+            segment_ids=segment_ids,
             causal=causal,
             window=None if window is None else window - 1,
             padding_mask=padding_mask,
             bias=bias,
             scale=self._inverse_sqrt_key_dim,
-            dropout=self._dropout if dropping else 0.0,
-            seed=self._dropout_layer.seed_generator if dropping else None,
+            dropout=0.0 if seed is None else self._dropout,
+            seed=seed,
         )
+        out = out if row_splits is None else keras.ops.expand_dims(out, 0)
         out = out if lengths is None else out[:, : lengths[0]]
         return out if width == self._value_dim else out[..., : self._value_dim]
+
+
+def _project(x, *layers):
+    """What each layer makes of x, float [B, T, heads, width], by a single product:
+    several narrow ones keep a device less busy, forward and twice backward."""
+    if any(layer.quantization_mode is not None for layer in layers):
+        return tuple(layer(x) for layer in layers)
+    kernels = [keras.ops.convert_to_tensor(layer.kernel) for layer in layers]
+    sizes = [kernel.shape[1] * kernel.shape[2] for kernel in kernels]
+    together = matmul(
+        x,
+        keras.ops.concatenate(
+            [keras.ops.reshape(k, (-1, size)) for k, size in zip(kernels, sizes)], 1
+        ),
+    )
+    if layers[0].bias is not None:
+        bias = [keras.ops.reshape(layer.bias, (-1,)) for layer in layers]
+        together = keras.ops.add(
+            together, keras.ops.cast(keras.ops.concatenate(bias), x.dtype)
+        )
+    ends = [sum(sizes[:i]) for i in range(1, len(sizes))]
+    parts = keras.ops.split(together, ends, axis=-1) if ends else [together]
+    rows = keras.ops.shape(x)[:-1]
+    return tuple(
+        keras.ops.reshape(part, (*rows, *kernel.shape[1:]))
+        for part, kernel in zip(parts, kernels)
+    )
+
+
+def _refuse_packing(row_splits, segment_ids, received):
+    if row_splits is not None or segment_ids is not None:
+        raise ValueError(
+            "`row_splits` and `segment_ids` are for fused self-attention. Received: "
+            f"{received}."
+        )
 
 
 def unmasked(x):

@@ -3,7 +3,10 @@
 import keras
 
 from keras_nlp_lite.checks import check_fraction, check_positive_int
-from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
+from keras_nlp_lite.ops import add_norm, bias_gelu, matmul
+from keras_nlp_lite.ops.activations import gelu_approximate
+from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -23,6 +26,8 @@ class TransformerEncoder(keras.layers.Layer):
         bias_initializer: Of all biases.
         normalize_first: Whether a norm stands before each half (as in GPT-2; trains
             without warm-up) or after its residual (as in BERT).
+        remat: Whether training keeps the block's input alone and computes the rest
+            again for the gradient: a third more time, a tenth of the memory.
         **kwargs: `name`, `dtype` and the rest of `keras.layers.Layer`.
 
     Call arguments:
@@ -34,6 +39,13 @@ class TransformerEncoder(keras.layers.Layer):
             must satisfy both masks to be looked at.
         training: Whether to drop.
         return_attention_scores: Whether to return, too, who looked at whom.
+        row_splits: int [N + 1]: `inputs` is [1, total, D], the tokens of N texts one
+            after the other without padding, as `DropPadding` gives them.
+        segment_ids: int [B, T]: several texts in a row; a token looks at those of its
+            own segment alone.
+        first_only: Whether to compute each row's first token alone, which looks at
+            all: float [B, D], zeros for a text of no token. Padding has to stand behind
+            the tokens, and no other mask is taken.
 
     Returns:
         float [B, T, D], which keeps the inputs' Keras mask; with
@@ -62,6 +74,7 @@ class TransformerEncoder(keras.layers.Layer):
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
         normalize_first=False,
+        remat=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -76,6 +89,7 @@ class TransformerEncoder(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.normalize_first = normalize_first
+        self.remat = remat
         self.supports_masking = True
 
     def build(self, inputs_shape):
@@ -111,18 +125,127 @@ class TransformerEncoder(keras.layers.Layer):
         attention_mask=None,
         training=None,
         return_attention_scores=False,
+        row_splits=None,
+        segment_ids=None,
+        first_only=False,
     ):
         _check_masks(padding_mask, attention_mask)
+        if padding_mask is None:
+            padding_mask = getattr(inputs, "_keras_mask", None)
+        if return_attention_scores:
+            if row_splits is not None or segment_ids is not None:
+                raise ValueError(
+                    "Scores are of padded rows of one text. Received: "
+                    "`return_attention_scores` with `row_splits` or `segment_ids`."
+                )
+            return self._block_with_scores(
+                inputs, padding_mask, attention_mask, training
+            )
+        # Drawn here, not where they are used: a block that is computed a second time
+        # must drop the same.
+        seeds = self._draw_seeds() if training and self.dropout else None
+
+        def block(x):
+            if first_only:
+                return self._block_of_firsts(x, seeds, padding_mask, row_splits)
+            masks = {
+                "padding_mask": padding_mask,
+                "attention_mask": attention_mask,
+                "row_splits": row_splits,
+                "segment_ids": segment_ids,
+            }
+            return self._block(x, x, seeds, **masks)
+
+        x = unmasked(inputs)
+        return keras.remat(block)(x) if self.remat and training else block(x)
+
+    def _block_of_firsts(self, x, seeds, padding_mask, row_splits):
+        """float [B, D], from [B, T, D], or packed [1, N, D]"""
+        if row_splits is None:
+            return self._block(x[:, :1], x, seeds, padding_mask=padding_mask)[:, 0]
+        # A text of no token has no first: it borrows one, which is not used.
+        starts, ends = row_splits[:-1], row_splits[1:]
+        places = keras.ops.minimum(starts, keras.ops.shape(x)[1] - 1)
+        queries = keras.ops.take(x, places, axis=1)  # [1, B, D]
+        one_each = keras.ops.arange(keras.ops.shape(row_splits)[0])
+        firsts = self._block(
+            queries, x, seeds, row_splits=one_each, key_row_splits=row_splits
+        )
+        firsts = keras.ops.squeeze(firsts, 0)
+        return keras.ops.where((starts < ends)[:, None], firsts, 0)
+
+    def _block(self, x, context, seeds, **masks):
+        """float [B, T, D], of tokens x that look at the context, which is x or holds
+        them. Without seeds nothing is dropped."""
+        of_weights, of_attended, of_thought = seeds or (None, None, None)
+        residual, itself = x, x is context
+        if self.normalize_first:
+            x = self._normalize(self.attention_norm, x)
+            context = x if itself else self._normalize(self.attention_norm, context)
+        x = self.attention.attend(x, context, seed=of_weights, **masks)
+        # Bias, dropout, residual and norm go over the tokens once, together.
+        x, bias = self.attention.mix_heads(x)
+        if self.normalize_first:
+            x, residual = self._normalize(
+                self.feedforward_norm, x, residual, bias, of_attended, return_sum=True
+            )
+        else:
+            norm = self.attention_norm
+            x = residual = self._normalize(norm, x, residual, bias, of_attended)
+        x = self._activate(matmul(x, self.widen.kernel))  # [B, T, intermediate_dim]
+        x = matmul(x, self.narrow.kernel)  # [B, T, D]
+        if not self.normalize_first:
+            norm, bias = self.feedforward_norm, self.narrow.bias
+            return self._normalize(norm, x, residual, bias, of_thought)
+        x = x + keras.ops.cast(self.narrow.bias, x.dtype)
+        if of_thought is not None:
+            x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
+        return residual + x
+
+    def _activate(self, x):
+        """The activation of x plus the bias."""
+        if self.activation is keras.activations.gelu:
+            return bias_gelu(x, self.widen.bias)
+        if self.activation is gelu_approximate:
+            return bias_gelu(x, self.widen.bias, approximate=True)
+        return self.activation(x + keras.ops.cast(self.widen.bias, x.dtype))
+
+    def _normalize(
+        self, norm, x, residual=None, bias=None, seed=None, return_sum=False
+    ):
+        return add_norm(
+            x,
+            norm.gamma,
+            norm.beta,
+            residual=residual,
+            bias=bias,
+            epsilon=self.layer_norm_epsilon,
+            dropout=0.0 if seed is None else self.dropout,
+            seed=seed,
+            return_sum=return_sum,
+        )
+
+    def _draw_seeds(self):
+        """One for each place that drops."""
+        places = self.attention, self.attention_dropout, self.feedforward_dropout
+        return tuple(place.seed_generator.next() for place in places)
+
+    def _block_with_scores(self, inputs, padding_mask, attention_mask, training):
+        """(float [B, T, D], float [B, H, T, T])"""
         x = residual = inputs
         if self.normalize_first:
             x = self.attention_norm(x)
-        x, scores = self._attend(
-            x, padding_mask, attention_mask, training, return_attention_scores
+        x, scores = self.attention(
+            query=x,
+            value=x,
+            value_mask=padding_mask,
+            attention_mask=attention_mask,
+            training=training,
+            return_attention_scores=True,
         )
         x = residual + self.attention_dropout(x, training=training)
         if not self.normalize_first:
             x = self.attention_norm(x)
-
         residual = x
         if self.normalize_first:
             x = self.feedforward_norm(x)
@@ -130,19 +253,7 @@ class TransformerEncoder(keras.layers.Layer):
         x = residual + self.feedforward_dropout(x, training=training)
         if not self.normalize_first:
             x = self.feedforward_norm(x)
-        return (x, scores) if return_attention_scores else x
-
-    def _attend(self, x, padding_mask, attention_mask, training, return_scores):
-        """(float [B, T, D], float [B, H, T, T] or None)"""
-        attended = self.attention(
-            query=x,
-            value=x,
-            value_mask=padding_mask,  # if None, the Keras mask of x
-            attention_mask=attention_mask,
-            training=training,
-            return_attention_scores=return_scores,
-        )
-        return attended if return_scores else (attended, None)
+        return x, scores
 
     def compute_output_shape(self, inputs_shape):
         return inputs_shape
@@ -154,7 +265,13 @@ class TransformerEncoder(keras.layers.Layer):
         attention_mask=None,
         training=None,
         return_attention_scores=False,
+        row_splits=None,
+        segment_ids=None,
+        first_only=False,
     ):
+        if first_only:
+            shape = (inputs.shape[0], inputs.shape[2])
+            return keras.KerasTensor(shape, dtype=self.compute_dtype)
         x = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         if not return_attention_scores:
             return x
@@ -173,6 +290,7 @@ class TransformerEncoder(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "normalize_first": self.normalize_first,
+            "remat": self.remat,
         }
 
     def _dense(self, name, units, activation=None):

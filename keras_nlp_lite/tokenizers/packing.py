@@ -51,8 +51,8 @@ def as_values(name, value):
     return list(values)
 
 
-def as_rows(tokens, kind=int):
-    """Tokens as rows, from whatever a user had at hand.
+def as_token_tensor(tokens, kind=int):
+    """Tokens as a tensor, from whatever a user had at hand.
 
     Args:
         tokens: int or string, [T], or dense or ragged [B, T]: a tensor, an array or a
@@ -60,7 +60,7 @@ def as_rows(tokens, kind=int):
         kind: int or str; what an empty list would have held.
 
     Returns:
-        (Rows, whether there was a B)
+        A Tensor or RaggedTensor of that shape.
 
     Raises:
         ValueError: another rank.
@@ -76,6 +76,19 @@ def as_rows(tokens, kind=int):
             "Tokens must have shape [tokens] or [batch, tokens]. Received: "
             f"shape={tokens.shape}."
         )
+    return tokens
+
+
+def as_rows(tokens, kind=int):
+    """Tokens as rows: what `as_token_tensor` takes.
+
+    Returns:
+        (Rows, whether there was a B)
+
+    Raises:
+        ValueError: another rank.
+    """
+    tokens = as_token_tensor(tokens, kind)
     batched = tokens.shape.rank == 2
     if isinstance(tokens, tf.RaggedTensor):
         starts, lengths = tokens.row_starts(), tokens.row_lengths()

@@ -1,0 +1,167 @@
+"""Reading Hugging Face's `tokenizer.json`, as far as the tokenizers here do the same.
+
+A file that asks for anything else is refused: its model would get ids that it was not
+trained on.
+"""
+
+import json
+import os
+
+import tensorflow as tf
+
+
+def byte_pair_from_tokenizer_json(path, normalizer=None):
+    """Reads what a `BytePairTokenizer` is made of.
+
+    Args:
+        path: A `tokenizer.json` whose model is a byte-level "BPE", such as GPT-2's or
+            RoBERTa's.
+        normalizer: What the caller does to texts before, such as {"type": "NFC"}: the
+            file must ask for the same.
+
+    Returns:
+        A tuple of a dict from token to id, with the added tokens; a list of str, the
+        merges, "left right"; and a list of str, the added tokens, such as "<mask>", in
+        the order of their ids. These stay whole where they stand in a text; that some
+        take the space before them, as RoBERTa's "<mask>" does, is not told.
+
+    Raises:
+        ValueError: no such file, no JSON of that kind, another model, or one with another
+            normalizer, another way to split, or other options.
+
+    Example:
+
+    >>> import tempfile
+    >>> model = {"type": "BPE", "vocab": {"l": 0, "o": 1, "lo": 2}, "merges": ["l o"]}
+    >>> settings = {
+    ...     "model": model,
+    ...     "pre_tokenizer": {"type": "ByteLevel"},
+    ...     "added_tokens": [{"content": "<s>", "id": 3}],
+    ... }
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+    ...     json.dump(settings, file)
+    ...     file.flush()
+    ...     byte_pair_from_tokenizer_json(file.name)
+    ({'l': 0, 'o': 1, 'lo': 2, '<s>': 3}, ['l o'], ['<s>'])
+    """
+    settings = _read(path, "BPE")
+    model = settings["model"]
+    _check(settings.get("normalizer"), "normalizer", normalizer)
+    splitting = settings.get("pre_tokenizer") or {}
+    _check(splitting.get("type"), "pre_tokenizer type", "ByteLevel")
+    _check(splitting.get("use_regex", True), "pre_tokenizer use_regex", True)
+    for option in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):
+        _check(model.get(option) or None, option, None)
+    for option in ("byte_fallback", "ignore_merges"):
+        _check(model.get(option) or False, option, False)
+    added = _added_tokens(settings)
+    merges = [
+        merge if isinstance(merge, str) else " ".join(merge)
+        for merge in model.get("merges", [])
+    ]
+    return {**model["vocab"], **added}, merges, list(added)
+
+
+def word_piece_from_tokenizer_json(path):
+    """Reads what a `WordPieceTokenizer` is made of.
+
+    Args:
+        path: A `tokenizer.json` whose model is a "WordPiece", such as BERT's.
+
+    Returns:
+        A tuple of a list of str, the tokens in the order of their ids, with the added
+        tokens; a bool, whether text is lowercased; a bool, whether accents are
+        stripped; and a list of str, the added tokens, such as "[CLS]", in the order of
+        their ids.
+
+    Raises:
+        ValueError: no such file, no JSON of that kind, another model, one that is not
+            normalized and split as BERT does, or ids with gaps.
+
+    Example:
+
+    >>> import tempfile
+    >>> settings = {
+    ...     "model": {"type": "WordPiece", "vocab": {"low": 1, "[UNK]": 0}},
+    ...     "normalizer": {"type": "BertNormalizer", "lowercase": True},
+    ...     "pre_tokenizer": {"type": "BertPreTokenizer"},
+    ...     "added_tokens": [{"content": "[UNK]", "id": 0}],
+    ... }
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+    ...     json.dump(settings, file)
+    ...     file.flush()
+    ...     word_piece_from_tokenizer_json(file.name)
+    (['[UNK]', 'low'], True, True, ['[UNK]'])
+    """
+    settings = _read(path, "WordPiece")
+    model = settings["model"]
+    prefix = model.get("continuing_subword_prefix", "##")
+    _check(prefix, "continuing_subword_prefix", "##")
+    normalizer = settings.get("normalizer") or {}
+    _check(normalizer.get("type"), "normalizer type", "BertNormalizer")
+    for option in ("clean_text", "handle_chinese_chars"):
+        _check(normalizer.get(option, True), option, True)
+    splitting = settings.get("pre_tokenizer") or {}
+    _check(splitting.get("type"), "pre_tokenizer type", "BertPreTokenizer")
+    lowercase = bool(normalizer.get("lowercase", True))
+    strip_accents = normalizer.get("strip_accents")
+    if strip_accents is None:
+        strip_accents = lowercase  # as BERT does unless told otherwise
+    added = _added_tokens(settings)
+    ids = {**model["vocab"], **added}
+    tokens = sorted(ids, key=ids.get)
+    gap = next((i for i, token in enumerate(tokens) if ids[token] != i), None)
+    if gap is not None:
+        raise ValueError(
+            "The ids of a `tokenizer.json` of word pieces must be 0, 1, 2, ... "
+            f"Received: {tokens[gap]!r} with id {ids[tokens[gap]]} in place {gap}."
+        )
+    return tokens, lowercase, bool(strip_accents), list(added)
+
+
+def _read(path, model_type):
+    """The file as a dict, with a model of that type and its vocabulary in it."""
+    path = os.fspath(path)
+    if not tf.io.gfile.exists(path):
+        raise ValueError(
+            f"`path` must be a `tokenizer.json`. Received: {path!r}, which does not "
+            "exist."
+        )
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            settings = json.loads(file.read())
+    except ValueError as error:
+        raise ValueError(
+            f"`path` must be a `tokenizer.json`. Received: {path!r}, where the JSON "
+            f"ends in an error: {error}."
+        ) from error
+    model = settings.get("model") if isinstance(settings, dict) else None
+    if not isinstance(model, dict):
+        raise ValueError(
+            f"A `tokenizer.json` must have a model. Received: {path!r}, which has none."
+        )
+    # Files of long ago leave the type out: of the two, only BPE has merges.
+    kind = model.get("type") or ("BPE" if "merges" in model else "WordPiece")
+    _check(kind, "model type", model_type)
+    if not isinstance(model.get("vocab"), dict):
+        raise ValueError(
+            "The model of a `tokenizer.json` must have a vocabulary, from token to id. "
+            f"Received: vocab={str(model.get('vocab'))[:80]}."
+        )
+    return settings
+
+
+def _check(value, name, wanted):
+    if value != wanted:
+        raise ValueError(
+            f"The `tokenizer.json` must have {name} {wanted!r}: this package does "
+            f"nothing else. Received: {value!r}."
+        )
+
+
+def _added_tokens(settings):
+    """dict: the added tokens and their ids, in the order of the ids."""
+    added = {
+        token["content"]: token["id"] for token in settings.get("added_tokens", [])
+    }
+    return dict(sorted(added.items(), key=lambda item: item[1]))

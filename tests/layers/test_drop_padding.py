@@ -1,0 +1,110 @@
+"""Padding leaves and comes back; what lies between sees tokens alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_nlp_lite.layers import DropPadding, RestorePadding
+from keras_nlp_lite.ops import attention_implementation
+from keras_nlp_lite.ops.packing import drop_padding, restore_padding
+
+B, T, D = 3, 7, 5
+IDS = np.arange(B * T).reshape(B, T).astype("int32")
+MASKS = {
+    "behind": np.arange(T) < np.array([[3], [7], [0]]),
+    "before": np.arange(T) >= np.array([[3], [7], [0]]),
+    "anywhere": np.random.default_rng(0).random((B, T)) < 0.5,
+    "all": np.zeros((B, T), bool),
+}
+
+fused_only = pytest.mark.skipif(
+    not attention_implementation().startswith("fused"),
+    reason="without the compiled op no padding is dropped",
+)
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_packed_rows_are_the_tokens_in_order(name):
+    mask = MASKS[name]
+    (packed,), row_splits, where = drop_padding(mask, IDS)
+    np.testing.assert_array_equal(packed[0], IDS[mask])
+    np.testing.assert_array_equal(row_splits, np.cumsum([0, *mask.sum(1)]))
+    np.testing.assert_array_equal(where, np.flatnonzero(mask))
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_restored_rows_stand_where_they_stood(name):
+    mask = MASKS[name]
+    x = np.random.default_rng(1).normal(size=(B, T, D)).astype("float32")
+    (packed,), _, where = drop_padding(mask, x)
+    np.testing.assert_array_equal(
+        restore_padding(packed, where, (B, T)), x * mask[..., None]
+    )
+
+
+def test_the_way_back_has_the_gradient_of_the_tokens_alone():
+    mask = MASKS["anywhere"]
+    x = tf.Variable(np.random.default_rng(1).normal(size=(B, T, D)))
+    with tf.GradientTape() as tape:
+        (packed,), _, where = drop_padding(mask, x)
+        loss = tf.reduce_sum(restore_padding(packed, where, (B, T)) ** 2)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, x))
+    np.testing.assert_allclose(gradient, 2 * x * mask[..., None])
+
+
+@fused_only
+@pytest.mark.parametrize("name", [name for name in MASKS if name != "all"])
+def test_the_layer_drops_padding_and_counts_columns(name):
+    mask = MASKS[name]
+    (ids,), positions, left, row_splits = DropPadding()([IDS], mask)
+    np.testing.assert_array_equal(ids[0], IDS[mask])
+    np.testing.assert_array_equal(positions[0], np.nonzero(mask)[1])
+    np.testing.assert_array_equal(row_splits, np.cumsum([0, *mask.sum(1)]))
+    assert left is None
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: DropPadding(enabled=False),
+        lambda: DropPadding(dtype="float64"),  # for which no kernel is compiled
+    ],
+)
+def test_where_nothing_can_be_dropped_everything_passes(layer):
+    mask = tf.constant(MASKS["behind"])
+    (ids,), positions, left, row_splits = layer()([tf.constant(IDS)], mask)
+    np.testing.assert_array_equal(ids, IDS)
+    np.testing.assert_array_equal(left, mask)
+    assert positions is None and row_splits is None
+
+
+def test_under_xla_everything_passes():
+    drop = DropPadding()
+
+    @tf.function(jit_compile=True)
+    def traced(ids, mask):
+        (same,), positions, left, row_splits = drop([ids], mask)
+        assert positions is None and row_splits is None
+        return same, left
+
+    same, left = traced(tf.constant(IDS), tf.constant(MASKS["behind"]))
+    np.testing.assert_array_equal(same, IDS)
+    np.testing.assert_array_equal(left, MASKS["behind"])
+
+
+def test_in_a_functional_model_padding_leaves_and_comes_back(tmp_path):
+    ids = keras.Input((None,), dtype="int32")
+    mask = keras.Input((None,), dtype="bool")
+    (packed,), _, _, row_splits = DropPadding()([ids], mask)
+    x = keras.layers.Embedding(B * T, D)(packed)
+    model = keras.Model([ids, mask], RestorePadding()(x, mask, row_splits))
+    table = model.layers[-2].get_weights() or model.get_weights()
+    for name in ("behind", "anywhere"):
+        got = model([IDS, MASKS[name]])
+        wanted = table[0][IDS]
+        kept = MASKS[name]
+        np.testing.assert_array_equal(got.numpy()[kept], wanted[kept])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again([IDS, kept]), model([IDS, kept]))
