@@ -1,0 +1,149 @@
+"""Weights from one library's names and layouts to another's, by a table.
+
+A table is a list of `Tensor`s: a name there, a variable here, and how one becomes the
+other. The same table reads a checkpoint and writes one.
+"""
+
+import typing
+
+import keras
+import numpy as np
+
+
+class Tensor(typing.NamedTuple):
+    """A weight that has a name elsewhere.
+
+    Args:
+        name: There.
+        variable: Here; None where it is only known to be there and not needed.
+        inputs: How many leading axes of the variable are inputs, if it is the kernel of
+            a linear map: [inputs..., outputs...] here, [outputs, inputs] there. 0 for
+            its bias: [outputs...] here, [outputs] there. None where shapes are equal.
+        parts: Variables that lie one behind the other in it, in place of `variable`.
+        added: Whether it is a single row there that is added to every row here, after
+            the others; written as zeros.
+        skip: Rows there that have no counterpart here, before the others.
+        optional: Whether it may be missing.
+    """
+
+    name: str
+    variable: typing.Any = None
+    inputs: int | None = None
+    parts: tuple = ()
+    added: bool = False
+    skip: int = 0
+    optional: bool = False
+
+    def shape(self):
+        """The shape that it has there."""
+        shapes = [self._shape_of(variable) for variable in self.variables()]
+        if self.added:
+            return (1, *shapes[0][1:])
+        rows = sum(shape[0] for shape in shapes) + self.skip
+        return (rows, *shapes[0][1:])
+
+    def variables(self):
+        return self.parts or (self.variable,)
+
+    def _shape_of(self, variable):
+        shape = tuple(variable.shape)
+        if self.inputs is None:
+            return shape
+        if self.inputs == 0:
+            return (_size(shape),)
+        return _size(shape[self.inputs :]), _size(shape[: self.inputs])
+
+    def assign(self, array):
+        """Gives the variables what the array holds."""
+        if self.added:
+            self.variable.assign_add(np.broadcast_to(array, self.variable.shape))
+            return
+        start = self.skip
+        for variable in self.variables():
+            stop = start + self._shape_of(variable)[0]
+            part = array[start:stop]
+            if self.inputs:
+                part = part.T
+            variable.assign(np.reshape(part, variable.shape))
+            start = stop
+
+    def array(self):
+        """float32, what stands there for what the variables hold."""
+        if self.added:
+            return np.zeros(self.shape(), "float32")
+        arrays = [np.zeros((self.skip, *self.shape()[1:]), "float32")]
+        for variable in self.variables():
+            array = keras.ops.convert_to_numpy(variable).astype("float32")
+            if self.inputs:
+                inputs = _size(array.shape[: self.inputs])
+                array = np.reshape(array, (inputs, -1)).T
+            arrays.append(np.reshape(array, self._shape_of(variable)))
+        return np.ascontiguousarray(np.concatenate(arrays))
+
+
+def linear(name, layer, bias=True, inputs=1):
+    """The two `Tensor`s of a Dense or EinsumDense layer."""
+    kernel = Tensor(f"{name}.weight", layer.kernel, inputs)
+    return [kernel, Tensor(f"{name}.bias", layer.bias, 0)] if bias else [kernel]
+
+
+def norm(name, layer, bias=True):
+    """The two `Tensor`s of a layer normalization."""
+    scale = Tensor(f"{name}.weight", layer.gamma)
+    return [scale, Tensor(f"{name}.bias", layer.beta)] if bias else [scale]
+
+
+def load(checkpoint, table, ignore=(), prefix=""):
+    """Gives a table's variables what a checkpoint holds, if all of it fits.
+
+    Args:
+        checkpoint: Has `shapes` by name, and `read`.
+        table: list of `Tensor`.
+        ignore: Beginnings of names that are known not to be needed.
+        prefix: What all names may begin with, such as "bert.".
+
+    Returns:
+        list of the names of optional tensors that are missing.
+
+    Raises:
+        ValueError: a tensor is missing, has another shape, or is not known. Nothing is
+            changed then.
+    """
+    prefixed = any(name.startswith(prefix) for name in checkpoint.shapes)
+    names = {tensor.name: tensor.name for tensor in table}
+    if prefix and prefixed:
+        names = {name: prefix + name for name in names}
+    problems, missing, known = [], [], {}
+    for tensor in table:
+        name = names[tensor.name]
+        if name not in checkpoint.shapes:
+            if tensor.optional:
+                missing.append(name)
+            else:
+                problems.append(f"{name!r} is missing")
+        elif checkpoint.shapes[name] != tensor.shape():
+            problems.append(
+                f"{name!r} has shape {list(checkpoint.shapes[name])}, where "
+                f"{list(tensor.shape())} is wanted"
+            )
+        else:
+            known[name] = tensor
+    wanted = set(names.values())
+    for name in checkpoint.shapes:
+        short = name.removeprefix(prefix)
+        if name not in wanted and not short.startswith(tuple(ignore)):
+            problems.append(f"{name!r} is not known")
+    if problems:
+        more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(
+            f"The weights do not fit the model: {'; '.join(problems[:5])}{more}."
+        )
+    for added in (False, True):
+        names = [name for name in known if known[name].added == added]
+        for name, array in checkpoint.read(names):
+            known[name].assign(array)
+    return missing
+
+
+def _size(shape):
+    return int(np.prod(shape, dtype="int64"))

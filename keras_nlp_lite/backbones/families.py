@@ -1,0 +1,49 @@
+"""The families of models that are known, by the names that folders give them."""
+
+import importlib
+
+# "model_type" in a Hugging Face `config.json`, and the file that reads the folder.
+_CONVERTERS = {
+    "bert": "convert_bert",
+    "distilbert": "convert_distil_bert",
+    "roberta": "convert_roberta",
+    "modernbert": "convert_modern_bert",
+}
+
+
+def of(config, folder):
+    """The converter of a Hugging Face folder.
+
+    Args:
+        config: What its `config.json` holds.
+        folder: For the refusal.
+
+    Raises:
+        ValueError: the family is not known.
+    """
+    name = config.get("model_type")
+    if name not in _CONVERTERS:
+        raise ValueError(
+            f"`model_type` must be one of {', '.join(_CONVERTERS)}. Received: "
+            f"model_type={name!r} in {folder!r}."
+        )
+    return _converter(name)
+
+
+def of_backbone(backbone):
+    """The converter of a backbone's family.
+
+    Raises:
+        ValueError: Hugging Face's library has no such family.
+    """
+    for name in _CONVERTERS:
+        if type(backbone) is _converter(name).BACKBONE:
+            return _converter(name)
+    raise ValueError(
+        f"Only backbones of {', '.join(_CONVERTERS)} can be written for `transformers`. "
+        f"Received: {type(backbone).__name__}."
+    )
+
+
+def _converter(name):
+    return importlib.import_module(f"keras_nlp_lite.backbones.{_CONVERTERS[name]}")

@@ -1,0 +1,106 @@
+"""Presets that KerasHub wrote."""
+
+import re
+
+import h5py
+
+# A block's layers here, and their paths in KerasHub's weight files.
+_BLOCK = {
+    "attention.query_dense": "_self_attention_layer/query_dense",
+    "attention.key_dense": "_self_attention_layer/key_dense",
+    "attention.value_dense": "_self_attention_layer/value_dense",
+    "attention.output_dense": "_self_attention_layer/output_dense",
+    "attention_norm": "_self_attention_layer_norm",
+    "feedforward_norm": "_feedforward_layer_norm",
+    "widen": "_feedforward_intermediate_dense",
+    "narrow": "_feedforward_output_dense",
+}
+_TOKEN_AND_POSITION = {
+    "token_embedding": "token_embedding",
+    "position_embedding": "position_embedding",
+}
+_PARTS = {
+    "transformer_encoder": _BLOCK,
+    "token_and_position_embedding": _TOKEN_AND_POSITION,
+}
+
+
+def translated(config):
+    """A config of KerasHub's, as one of this package's.
+
+    Args:
+        config: What a preset's JSON file holds; one of this package's stays as it is.
+    """
+    name = config["registered_name"].removeprefix("keras_hub>")
+    if name == config["registered_name"]:
+        return config
+    return {
+        "module": None,
+        "class_name": name,
+        "config": {k: v for k, v in config["config"].items() if k != "config_file"},
+        "registered_name": f"keras_nlp_lite>{name}",
+    }
+
+
+def load_weights(backbone, path):
+    """Gives a backbone what KerasHub's `model.weights.h5` holds.
+
+    Raises:
+        ValueError: the file is cut off, or a weight is missing or has another shape.
+            Nothing is changed then.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            weights = _found(backbone, file, path)
+            for variable, dataset in weights:
+                variable.assign(dataset[()])
+    except OSError as error:
+        raise ValueError(f"{path!r} is no whole weights file: {error}.") from error
+
+
+def _found(backbone, file, path):
+    """list of (variable, dataset)"""
+    found, counts, known = [], {}, set()
+    for layer in backbone.layers:
+        if not layer.weights:
+            continue
+        kind = _snake_case(type(layer).__name__)
+        number = counts.get(kind, 0)
+        counts[kind] = number + 1
+        group = f"layers/{kind}_{number}" if number else f"layers/{kind}"
+        for part, place in _PARTS.get(kind, {"": ""}).items():
+            inner = layer
+            for name in filter(None, part.split(".")):
+                inner = getattr(inner, name)
+            for i, variable in enumerate(inner.weights):
+                name = "/".join(filter(None, [group, place, "vars", str(i)]))
+                if name not in file or file[name].shape != tuple(variable.shape):
+                    came = list(file[name].shape) if name in file else "none"
+                    raise ValueError(
+                        f"{path!r} must hold {name!r} of shape {list(variable.shape)}. "
+                        f"Received: {came}."
+                    )
+                found.append((variable, file[name]))
+                known.add(name)
+    _refuse_more(file, known, path)
+    return found
+
+
+def _snake_case(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _refuse_more(file, known, path):
+    names = []
+    file.visititems(
+        lambda name, item: names.append(name) if hasattr(item, "shape") else None
+    )
+    more = [
+        name
+        for name in names
+        if name.startswith("layers/")
+        and name not in known
+        and "seed_generator" not in name
+    ]
+    if more:
+        raise ValueError(f"{path!r} holds a weight that is not known: {more[0]!r}.")

@@ -1,0 +1,256 @@
+"""Presets: folders that hold a backbone, its tokenizer and what stands on them.
+
+Three kinds are read: folders of Hugging Face (`config.json` with "model_type"),
+KerasHub's (`config.json` with "registered_name": "keras_hub>..."), and this package's,
+which are laid out like KerasHub's. This package's own are written.
+
+    config.json         the backbone, as Keras serializes it
+    model.weights.h5    its weights
+    tokenizer.json      the tokenizer; assets/tokenizer/ holds its vocabulary
+    preprocessor.json   the preprocessor, without its tokenizer
+    task.json           the task's own arguments
+    task.weights.h5     its weights without the backbone's
+"""
+
+import contextlib
+import inspect
+import json
+import os
+
+import keras
+from safetensors.numpy import save_file
+
+from keras_nlp_lite.atomic import replacing
+from keras_nlp_lite.backbones import families, keras_hub_preset
+from keras_nlp_lite.backbones.checkpoint import Checkpoint, read_json
+from keras_nlp_lite.backbones.convert import load
+from keras_nlp_lite.backbones.hub import local_folder
+from keras_nlp_lite.tokenizers import Tokenizer
+
+
+def load_backbone(cls, preset, load_weights=True, **kwargs):
+    """A backbone out of a preset.
+
+    Args:
+        cls: The class that it must be of.
+        preset: A folder, or "hf://organisation/name".
+        load_weights: Whether to load weights, or only the shape of the model.
+        **kwargs: Arguments of the backbone, in place of those of the preset.
+    """
+    folder = local_folder(preset)
+    config = read_json(os.path.join(folder, "config.json"))
+    if "registered_name" in config:
+        return _keras_backbone(cls, folder, config, load_weights, kwargs)
+    family = families.of(config, folder)
+    _check_class(family.BACKBONE, cls, folder)
+    backbone = family.BACKBONE(**{**family.arguments(config), **kwargs})
+    if load_weights:
+        checkpoint, table = Checkpoint(folder), family.table(backbone)
+        load(checkpoint, table, family.IGNORE, family.PREFIX)
+    return backbone
+
+
+def load_tokenizer(preset, **kwargs):
+    """The tokenizer of a preset.
+
+    Args:
+        preset: A folder, or "hf://organisation/name".
+        **kwargs: Arguments of the tokenizer, in place of those of the preset.
+    """
+    folder = local_folder(preset)
+    config = read_json(os.path.join(folder, "config.json"))
+    if "registered_name" not in config:
+        return families.of(config, folder).load_tokenizer(folder, **kwargs)
+    config = keras_hub_preset.translated(
+        read_json(os.path.join(folder, "tokenizer.json"))
+    )
+    config["config"] = {**config["config"], **kwargs}
+    tokenizer = keras.saving.deserialize_keras_object(config)
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(
+            f"tokenizer.json must hold a tokenizer. Received: {type(tokenizer).__name__}"
+            f" in {folder!r}."
+        )
+    tokenizer.load_assets(os.path.join(folder, "assets", "tokenizer"))
+    return tokenizer
+
+
+def load_preprocessor(cls, preset, **kwargs):
+    """A preprocessor of a class on the tokenizer of a preset.
+
+    Args:
+        cls: The preprocessor's class; its first argument is the tokenizer.
+        preset: A folder, or "hf://organisation/name".
+        **kwargs: Arguments of the class, in place of those of the preset.
+    """
+    folder = local_folder(preset)
+    path = os.path.join(folder, "preprocessor.json")
+    saved = read_json(path) if os.path.exists(path) else {"registered_name": ""}
+    # Only a preprocessor of the same kind has the arguments that this one takes.
+    if _class_name(saved) == cls.__name__:
+        config = {k: v for k, v in saved["config"].items() if k != "tokenizer"}
+        kwargs = {**_known(cls, config), **kwargs}
+    return cls(load_tokenizer(folder), **kwargs)
+
+
+def load_task(cls, preset, load_weights=True, **kwargs):
+    """A task of a class on a preset.
+
+    Args:
+        cls: The task's class.
+        preset: A folder, or "hf://organisation/name".
+        load_weights: Whether to load weights, or only the shape of the model.
+        **kwargs: Arguments of the class, in place of those of the preset.
+    """
+    folder = local_folder(preset)
+    path = os.path.join(folder, "task.json")
+    saved = read_json(path) if os.path.exists(path) else {"registered_name": ""}
+    same = saved["registered_name"] == keras.saving.get_registered_name(cls)
+    if "backbone" not in kwargs:
+        kwargs["backbone"] = load_backbone(keras.Model, folder, load_weights)
+    if "preprocessor" not in kwargs:
+        kwargs["preprocessor"] = load_preprocessor(cls.preprocessor_cls, folder)
+    if same:
+        kwargs = {**saved["config"], **kwargs}
+    task = cls(**kwargs)
+    if same and load_weights:
+        task.ensure_built()
+        _without_backbone(task, "load", os.path.join(folder, "task.weights.h5"))
+    return task
+
+
+def save_backbone(backbone, folder):
+    """Writes a backbone into a folder; an interrupted save leaves the old one whole."""
+    with _replacing_preset(folder) as temporary:
+        _write_backbone(backbone, temporary)
+
+
+def save_task(task, folder):
+    """Writes a task with its backbone, tokenizer and preprocessor into a folder."""
+    with _replacing_preset(folder) as temporary:
+        _write_backbone(task.backbone, temporary)
+        preprocessor = task.preprocessor
+        if preprocessor is not None:
+            tokenizer = preprocessor.tokenizer
+            _write_json(temporary, "tokenizer.json", _serialized(tokenizer))
+            assets = os.path.join(temporary, "assets", "tokenizer")
+            os.makedirs(assets)
+            tokenizer.save_assets(assets)
+            config = _serialized(preprocessor)
+            config["config"].pop("tokenizer")
+            _write_json(temporary, "preprocessor.json", config)
+        config = _serialized(task)
+        config["config"] = task.settings()
+        _write_json(temporary, "task.json", config)
+        _without_backbone(task, "save", os.path.join(temporary, "task.weights.h5"))
+
+
+def export_to_transformers(backbone, folder, tokenizer=None):
+    """Writes `config.json` and `model.safetensors` as Hugging Face lays them out.
+
+    Args:
+        backbone: A backbone of a family that Hugging Face's `transformers` has, too.
+        folder: To write; one that is there is replaced if it is such a one.
+        tokenizer: Its vocabulary is written, too.
+    """
+    family = families.of_backbone(backbone)
+    config = {"model_type": family.MODEL_TYPE, **family.config(backbone)}
+    tensors = {tensor.name: tensor.array() for tensor in family.table(backbone)}
+    with _replacing_preset(folder) as temporary:
+        _write_json(temporary, "config.json", config)
+        path = os.path.join(temporary, "model.safetensors")
+        save_file(tensors, path, metadata={"format": "pt"})
+        if tokenizer is not None:
+            family.save_tokenizer(tokenizer, temporary)
+
+
+@contextlib.contextmanager
+def _replacing_preset(folder):
+    folder = os.fspath(folder)
+    if os.path.exists(folder):
+        held = os.listdir(folder) if os.path.isdir(folder) else ["a file"]
+        if held and "config.json" not in held:
+            raise ValueError(
+                "A preset replaces the folder that it is written to. Received: "
+                f"{folder!r}, which holds no preset. Try a new folder."
+            )
+    with replacing(folder) as temporary:
+        os.makedirs(temporary)
+        yield temporary
+
+
+def _write_backbone(backbone, folder):
+    _write_json(folder, "config.json", _serialized(backbone))
+    backbone.save_weights(os.path.join(folder, "model.weights.h5"))
+
+
+def _write_json(folder, name, content):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+
+
+def _serialized(x):
+    """Keras's config of an object, without what only its own saver needs."""
+    config = keras.saving.serialize_keras_object(x)
+    return {key: value for key, value in config.items() if key != "build_config"}
+
+
+def _keras_backbone(cls, folder, config, load_weights, kwargs):
+    """Out of a folder that Keras serialized, this package's or KerasHub's."""
+    theirs = config["registered_name"].startswith("keras_hub>")
+    config = keras_hub_preset.translated(config) if theirs else config
+    config["config"] = {**config["config"], **kwargs}
+    kind = keras.saving.get_registered_object(config["registered_name"])
+    if kind is None:
+        raise ValueError(
+            f"There is no backbone of that name here. Received: "
+            f"{config['registered_name']!r} in {folder!r}."
+        )
+    _check_class(kind, cls, folder)
+    backbone = keras.saving.deserialize_keras_object(config)
+    if load_weights:
+        path = os.path.join(folder, "model.weights.h5")
+        if theirs:
+            keras_hub_preset.load_weights(backbone, path)
+        else:
+            _load_weights(backbone, path)
+    return backbone
+
+
+def _load_weights(model, path):
+    try:
+        model.load_weights(path)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"{path!r} does not hold the weights: {error}.") from error
+
+
+def _check_class(kind, cls, folder):
+    if not issubclass(kind, cls):
+        raise ValueError(
+            f"The preset holds a {kind.__name__}. Received: {folder!r} for "
+            f"{cls.__name__}. Try {kind.__name__}.from_preset, or Backbone.from_preset."
+        )
+
+
+def _without_backbone(task, verb, path):
+    """Saves or loads a task's weights, all but the backbone's and the preprocessor's."""
+    layers = [
+        layer
+        for layer in task.layers
+        if layer is not task.backbone and layer is not task.preprocessor
+    ]
+    head = keras.Sequential(layers, name="head")
+    if verb == "save":
+        head.save_weights(path)
+    else:
+        _load_weights(head, path)
+
+
+def _class_name(config):
+    return config["registered_name"].rpartition(">")[2]
+
+
+def _known(cls, config):
+    """Of a config of KerasHub's class of the same job, what ours takes."""
+    names = inspect.signature(cls.__init__).parameters
+    return {name: value for name, value in config.items() if name in names}

@@ -1,0 +1,323 @@
+"""What every backbone owes: its padding costs and changes nothing, parts of it can be
+trained, it is what it was after saving, and it runs under every policy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_nlp_lite.backbones import (
+    BertBackbone,
+    DistilBertBackbone,
+    ModernBertBackbone,
+    RobertaBackbone,
+    sizes,
+)
+from keras_nlp_lite.ops import attention_implementation
+
+FAMILIES = [BertBackbone, DistilBertBackbone, RobertaBackbone, ModernBertBackbone]
+B, T, V, D = 5, 13, 31, 24
+SMALL = {
+    "vocabulary_size": V,
+    "num_layers": 3,
+    "num_heads": 3,
+    "hidden_dim": D,
+    "intermediate_dim": 40,
+    "max_sequence_length": 17,
+}
+
+fused_only = pytest.mark.skipif(
+    not attention_implementation().startswith("fused"),
+    reason="without the compiled op no padding is dropped",
+)
+
+
+def made(family, **settings):
+    keras.utils.set_random_seed(0)
+    backbone = family(**{**SMALL, **settings})
+    rng = np.random.default_rng(3)
+    for weight in backbone.trainable_weights:  # larger than at the start of training
+        noise = rng.normal(scale=0.1, size=weight.shape)
+        weight.assign(keras.ops.cast(weight, "float32") + noise)
+    return backbone
+
+
+def inputs(backbone, mask):
+    rng = np.random.default_rng(1)
+    ids = {
+        "token_ids": rng.integers(1, V, mask.shape),
+        "segment_ids": rng.integers(0, 2, mask.shape),
+        "padding_mask": mask,
+    }
+    return {name: tf.constant(ids[name], "int32") for name in backbone.input}
+
+
+def features(backbone, x, training=False):
+    outputs = backbone(x, training=training)
+    return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
+
+
+def masks(windowed=False):
+    columns = np.arange(T)
+    rng = np.random.default_rng(2)
+    behind = columns < np.array([T, 1, 7, 4, 0])[:, None]  # one row is empty
+    before = columns >= np.array([0, T - 1, 7, 4, 2])[:, None]
+    return {
+        "none": np.ones((B, T)),
+        "behind": behind,
+        "before": before,
+        "all": np.zeros((B, T)),
+        **({} if windowed else {"anywhere": rng.random((B, T)) < 0.6}),
+    }
+
+
+CASES = [
+    (family, name)
+    for family in FAMILIES
+    for name in masks(windowed=family is ModernBertBackbone)
+]
+
+
+# Padding
+
+
+@fused_only
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_dropping_padding_changes_no_real_token(family, name):
+    mask = masks()[name]
+    free, padded = made(family), made(family, padding_free=False)
+    x = inputs(free, mask)
+    kept = mask.astype(bool)
+    got, wanted = features(free, x).numpy(), features(padded, x).numpy()
+    np.testing.assert_allclose(got[kept], wanted[kept], rtol=1e-4, atol=1e-5)
+    assert not got[~kept].any() or name == "all"
+    assert np.isfinite(wanted).all()
+
+
+@fused_only
+@pytest.mark.parametrize("family", FAMILIES)
+def test_dropping_padding_changes_no_loss_and_no_gradient(family):
+    mask = masks()["behind"]
+    results = []
+    for padding_free in (True, False):
+        backbone = made(family, padding_free=padding_free)
+        x = inputs(backbone, mask)
+        target = np.random.default_rng(4).normal(size=(B, T, D))
+        with tf.GradientTape() as tape:
+            error = (features(backbone, x) - target) ** 2 * mask[..., None]
+            loss = tf.reduce_sum(error) / mask.sum()
+        gradients = tape.gradient(loss, [w.value for w in backbone.trainable_weights])
+        results.append((loss, gradients))
+    (loss, gradients), (other_loss, others) = results
+    np.testing.assert_allclose(loss, other_loss, rtol=1e-5)
+    for x, y in zip(gradients, others, strict=True):
+        assert (x is None) == (y is None)
+        if x is not None:
+            x, y = (tf.convert_to_tensor(g).numpy() for g in (x, y))
+            np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5)
+
+
+@fused_only
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_blocks_see_no_padding(family):
+    backbone = made(family)
+    seen = []
+    for block in backbone.transformer_layers:
+        block.call = spied(block.call, seen)
+    mask = masks()["behind"]
+    backbone(inputs(backbone, mask))
+    assert seen == [(1, int(mask.sum()), D)] * 3
+
+
+def spied(call, seen):
+    def spy(x, *args, **kwargs):
+        seen.append(tuple(x.shape))
+        return call(x, *args, **kwargs)
+
+    return spy
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_under_xla_rows_keep_their_padding(family):
+    backbone = made(family)
+    x = inputs(backbone, masks()["behind"])
+    compiled = tf.function(lambda x: features(backbone, x), jit_compile=True)
+    kept = masks()["behind"]
+    np.testing.assert_allclose(
+        compiled(x).numpy()[kept], features(backbone, x).numpy()[kept], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_step_trains_every_weight(family, jit_compile):
+    backbone = made(family)
+    outputs = backbone.output
+    if isinstance(outputs, dict):
+        outputs = outputs["pooled_output"]
+    else:
+        outputs = outputs[:, 0]
+    model = keras.Model(backbone.input, keras.layers.Dense(1)(outputs))
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    before = [w.numpy().copy() for w in backbone.trainable_weights]
+    loss = model.train_on_batch(inputs(backbone, masks()["behind"]), np.ones((B, 1)))
+    assert np.isfinite(loss)
+    still = [
+        w.path
+        for w, x in zip(backbone.trainable_weights, before)
+        if (w.numpy() == x).all()
+    ]
+    # The softmax over keys does not change with what all keys have in common.
+    assert all("key/bias" in path or "key_dense/bias" in path for path in still), still
+
+
+@pytest.mark.parametrize("padding_free", [True, False])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_first_tokens_by_themselves_are_what_they_are_among_all(family, padding_free):
+    backbone = made(family, padding_free=padding_free)
+    x = inputs(backbone, masks()["behind"])
+
+    def both():
+        outputs = backbone(x)
+        if isinstance(outputs, dict):
+            return backbone.first_features(x), outputs["pooled_output"]
+        return backbone.first_features(x), outputs[:, 0]
+
+    real = masks()["behind"].any(1)
+    for got, wanted in (both(), tf.function(both)()):
+        assert got.shape == (B, D)
+        np.testing.assert_allclose(got.numpy()[real], wanted.numpy()[real], atol=1e-5)
+        assert np.isfinite(got).all()
+
+
+def test_the_first_tokens_model_adds_no_weight_and_no_layer():
+    backbone = made(BertBackbone)
+    names = [layer.name for layer in backbone.layers]
+    assert len(set(names)) == len(names)
+    assert len(backbone.weights) == 3 * 16 + 3 + 2 + 2
+
+
+# Precision
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_stays_near_full(family, policy):
+    x = inputs(made(family), masks()["behind"])
+    full = features(made(family), x).numpy()
+    half = features(made(family, dtype=policy), x)
+    assert half.dtype.name in policy
+    kept = masks()["behind"]
+    error = np.abs(half.numpy().astype("float32") - full)[kept]
+    assert error.mean() < (0.02 if "bfloat" in policy else 0.003)
+
+
+# Training a part
+
+
+def trained_names(backbone):
+    return {w.path for w in backbone.trainable_weights}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_freeze_keeps_the_first_blocks(family):
+    backbone = made(family)
+    backbone.freeze(up_to=2)
+    names = trained_names(backbone)
+    assert any("transformer_layer_2" in name for name in names)
+    assert not any("embedding" in name for name in names)
+    for i in (0, 1):
+        assert not any(f"transformer_layer_{i}/" in name for name in names)
+    backbone.freeze()
+    assert not trained_names(backbone)
+
+
+def test_freeze_counts_from_the_end_too():
+    backbone = made(BertBackbone)
+    backbone.freeze(up_to=-1)
+    names = trained_names(backbone)
+    assert {name.split("/")[0] for name in names} == {
+        "transformer_layer_2",
+        "pooled_dense",
+    }
+
+
+def test_freeze_refuses_more_blocks_than_there_are():
+    with pytest.raises(ValueError, match="there are 3. Received: up_to=4"):
+        made(BertBackbone).freeze(up_to=4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lora_trains_little_and_changes_nothing_at_first(family):
+    backbone = made(family)
+    x = inputs(backbone, masks()["behind"])
+    before = features(backbone, x).numpy()
+    backbone.enable_lora(2)
+    np.testing.assert_allclose(features(backbone, x), before, atol=1e-5)
+    shapes = [tuple(w.shape) for w in backbone.trainable_weights]
+    # Query and value of three blocks: [D, heads, 2] and [2, D / heads], and biases.
+    biases = [] if family is ModernBertBackbone else [(3, 8)] * 6
+    assert sorted(shapes) == sorted([(D, 3, 2), (2, 8)] * 6 + biases)
+
+
+def test_lora_refuses_names_that_no_layer_has():
+    with pytest.raises(ValueError, match="nonesuch"):
+        made(BertBackbone).enable_lora(2, ["nonesuch"])
+
+
+# Memory for time
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_remat_changes_no_gradient(family):
+    gradients = []
+    for remat in (False, True):
+        backbone = made(family, remat=remat, dropout=0.3)
+        keras.utils.set_random_seed(5)
+        x = inputs(backbone, masks()["behind"])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(features(backbone, x, training=True) ** 2)
+        wanted = [w.value for w in backbone.trainable_weights]
+        gradients.append(tape.gradient(loss, wanted))
+    for x, y in zip(*gradients, strict=True):
+        if y is not None:
+            x, y = (tf.convert_to_tensor(g).numpy() for g in (x, y))
+            np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+
+
+# Keeping
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_backbone_gives_the_same(family, tmp_path):
+    backbone = made(family, padding_free=False)
+    x = inputs(backbone, masks()["behind"])
+    backbone.save(tmp_path / "backbone.keras")
+    again = keras.saving.load_model(tmp_path / "backbone.keras")
+    assert type(again) is family
+    np.testing.assert_array_equal(features(again, x), features(backbone, x))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_config_makes_the_same_backbone(family):
+    backbone = made(family, dtype="mixed_bfloat16", dropout=0.3)
+    again = family.from_config(backbone.get_config())
+    assert again.get_config() == backbone.get_config()
+    assert [w.shape for w in again.weights] == [w.shape for w in backbone.weights]
+
+
+def test_a_block_has_sixteen_weights_in_keras_hubs_order():
+    block = made(BertBackbone).transformer_layers[0]
+    assert len(block.trainable_weights) == 16
+    shapes = [w.shape for w in block.trainable_weights]
+    heads = [(D, 3, 8), (3, 8)]
+    wanted = [*heads, *heads, *heads, (3, 8, D), (D,), (D,), (D,), (D,), (D,)]
+    assert shapes == [*wanted, (D, 40), (40,), (40, D), (D,)]
+
+
+def test_sizes_are_those_of_the_small_berts():
+    """Turc et al., arXiv:1908.08962, table 1, in millions."""
+    counts = {"tiny": 4.4, "mini": 11.2, "small": 28.8}
+    for name, millions in counts.items():
+        backbone = BertBackbone(vocabulary_size=30_522, **sizes[name])
+        assert abs(backbone.count_params() / 1e6 - millions) < 0.06, name
