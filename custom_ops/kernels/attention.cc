@@ -15,22 +15,16 @@ long long N(int64_t n) { return n; }
 
 // ---- Sequences ----
 
-int64_t Queries(const Attention& a, int64_t b) {
-  return a.query_splits ? a.query_splits[b + 1] - a.query_splits[b] : a.queries;
-}
-
-int64_t Keys(const Attention& a, int64_t b) {
-  return a.key_splits ? a.key_splits[b + 1] - a.key_splits[b] : a.keys;
-}
-
 int64_t MostKeys(const Attention& a) {
   int64_t most = 0;
-  for (int64_t b = 0; b < a.batch; ++b) most = std::max(most, Keys(a, b));
+  for (int64_t b = 0; b < a.batch; ++b) most = std::max(most, SequenceOf(a, b).keys);
   return most;
 }
 
 Problem CheckSplits(const char* name, const int64_t* splits, int64_t batch, int64_t total) {
-  if (splits[0] != 0) return Say("The %s splits must start at 0. Received: %lld.", name, N(splits[0]));
+  if (splits[0] != 0) {
+    return Say("The %s splits must start at 0. Received: %lld.", name, N(splits[0]));
+  }
   for (int64_t b = 0; b < batch; ++b) {
     if (splits[b + 1] < splits[b]) {
       return Say("The %s splits must not fall. Received: %lld after %lld.", name,
@@ -48,7 +42,8 @@ int64_t UpDivide(int64_t n, int64_t d) { return (n + d - 1) / d; }
 
 // Scratch for every worker that can be busy.
 void* WorkerScratch(Workers& workers, int64_t tasks, size_t bytes) {
-  return workers.Scratch(std::max<size_t>(64, std::min<int64_t>(workers.count(), tasks) * bytes));
+  const int64_t busy = std::min<int64_t>(workers.count(), tasks);
+  return workers.Scratch(std::max<size_t>(64, busy * bytes));
 }
 
 // The task that a worker will likely get after tasks[index].
@@ -58,7 +53,20 @@ const Task* Next(const std::vector<Task>& tasks, int64_t index, const Workers& w
   return next < tasks.size() ? &tasks[next] : nullptr;
 }
 
-constexpr const char* kNoMemory = "There was no memory for the attention's scratch: %lld bytes a worker.";
+// Packed rows: no long task is left for the end. Others are all as long.
+template <class Task>
+void SortLongestFirst(const Attention& a, std::vector<Task>* tasks) {
+  if (a.query_splits == nullptr) return;
+  const auto pairs = [&](const Task& task) {
+    const Sequence s = SequenceOf(a, task.batch);
+    return s.queries * s.keys;
+  };
+  std::stable_sort(tasks->begin(), tasks->end(),
+                   [&](const Task& x, const Task& y) { return pairs(x) > pairs(y); });
+}
+
+constexpr const char* kNoMemory =
+    "There was no memory for the attention's scratch: %lld bytes a worker.";
 
 }  // namespace
 
@@ -110,8 +118,8 @@ Problem CheckAttention(const Attention& a) {
                N(a.batch), N(a.queries), N(a.keys));
   }
   if (a.query_splits != nullptr) {
-    if (Problem problem = CheckSplits("query", a.query_splits, a.batch, a.queries)) return problem;
-    if (Problem problem = CheckSplits("key", a.key_splits, a.batch, a.keys)) return problem;
+    Problem problem = CheckSplits("query", a.query_splits, a.batch, a.queries);
+    return problem ? problem : CheckSplits("key", a.key_splits, a.batch, a.keys);
   }
   return nullptr;
 }
@@ -125,7 +133,7 @@ Problem AttentionForward(const Attention& a, const void* q, const void* k, const
   const int64_t heads = std::max<int64_t>(1, a.batch * a.kv_heads);
   const int64_t cuts = workers.count() == 1 ? 1 : UpDivide(4 * workers.count(), heads);
   for (int64_t b = 0; b < a.batch; ++b) {
-    const int64_t blocks = shared * UpDivide(Queries(a, b), kQueryBlock);
+    const int64_t blocks = shared * UpDivide(SequenceOf(a, b).queries, kQueryBlock);
     const int64_t step = std::max<int64_t>(1, UpDivide(blocks, cuts));
     for (int64_t g = 0; g < a.kv_heads; ++g) {
       for (int64_t first = 0; first < blocks; first += step) {
@@ -133,12 +141,7 @@ Problem AttentionForward(const Attention& a, const void* q, const void* k, const
       }
     }
   }
-  // Longest first, so that no long one is left for the end.
-  if (a.query_splits != nullptr) {
-    std::stable_sort(tasks.begin(), tasks.end(), [&](const auto& x, const auto& y) {
-      return Queries(a, x.batch) * Keys(a, x.batch) > Queries(a, y.batch) * Keys(a, y.batch);
-    });
-  }
+  SortLongestFirst(a, &tasks);
   const Unit& unit = UnitFor(a.element);
   const size_t bytes = unit.forward_bytes(a, MostKeys(a));
   char* scratch = static_cast<char*>(WorkerScratch(workers, tasks.size(), bytes));
@@ -191,11 +194,7 @@ Problem AttentionBackward(const Attention& a, const void* q, const void* k, cons
       }
     }
   }
-  if (a.query_splits != nullptr) {
-    std::stable_sort(tasks.begin(), tasks.end(), [&](const auto& x, const auto& y) {
-      return Queries(a, x.batch) * Keys(a, x.batch) > Queries(a, y.batch) * Keys(a, y.batch);
-    });
-  }
+  SortLongestFirst(a, &tasks);
   const Unit& unit = UnitFor(a.element);
   const size_t bytes = unit.backward_bytes(a, parts > 1 ? std::min(step, keys) : keys, keys);
   char* scratch = static_cast<char*>(WorkerScratch(workers, tasks.size(), bytes));

@@ -17,8 +17,8 @@
 // A query that sees no key gives zeros, lse -infinity and zero gradients, never NaN.
 //
 // Sums run in float. With bfloat16 arrays, the weights of the softmax and the gradients of
-// the scores may be rounded to bfloat16 before they meet v, k and q. Results do not depend on the number of workers, and
-// dropout drops the same elements on every instruction set.
+// the scores may be rounded to bfloat16 before they meet v, k and q. Results do not depend
+// on the number of workers, and dropout drops the same elements on every instruction set.
 //
 // Memory: scratch of about 2 S D floats a worker forward and 5 S D backward, never of T x S.
 // Where a backward is split over the keys of its heads, since these are few, as many floats

@@ -54,15 +54,6 @@ size_t BackwardBytes(const Attention& a, int64_t keys, int64_t all_keys) {
   return BackwardRoom<Format>(a, keys, all_keys, nullptr).room.used();
 }
 
-// to[0, width) gets from * factor.
-template <class E>
-KNL_INLINE void WriteRow(const float* from, float factor, int64_t width,
-                         typename E::Type* to) {
-  for (int64_t d = 0; d < width; d += kLanes) {
-    WritePart<E>(to + d, Load(from + d) * Splat(factor), width - d);
-  }
-}
-
 // The part of a backward task that belongs to one key/value head of one sequence.
 template <class Format>
 class HeadGradient {
@@ -137,7 +128,7 @@ class HeadGradient {
       const int64_t end = Min(key + kPanel, end_key_), at = key - first_key_;
       Format::Across(keys.Slice(key, end), room_.k + at / kPanel * panel_words_);
       Format::Across(values.Slice(key, end), room_.v + at / kPanel * panel_words_);
-      Format::Along(keys.Slice(key, end), RoundUp(end - key, kLanes), 1.0f,
+      Format::Along(keys.Slice(key, end), RoundUp(end - key, kLanes),
                     room_.k_along + at / kPair * width_);
     }
     const size_t bytes = RoundUp(end_key_ - first_key_, kPanel) * width_ * sizeof(float);
@@ -157,8 +148,8 @@ class HeadGradient {
     Format::Rows(queries, padded, factor_, room_.q);
     Format::Rows(gradients, padded, 1.0f, room_.g);
     if (kPair > 1) {
-      Format::Along(queries, padded, 1.0f, room_.q_along);
-      Format::Along(gradients, padded, 1.0f, room_.g_along);
+      Format::Along(queries, padded, room_.q_along);
+      Format::Along(gradients, padded, room_.g_along);
     }
     memset(room_.dq, 0, count * width_ * sizeof(float));
     RowSums(head, first, tokens(arrays_.out), gradients, padded);
@@ -289,15 +280,16 @@ class HeadGradient {
                                room_.ds + i * (kPanel / kPair));
       }
     }
-    if (kPair == 1) return;
-    if (rows % 2 == 1) {
-      memset(p + rows * kPanel, 0, kPanel * sizeof(float));
-      memset(ds + rows * kPanel, 0, kPanel * sizeof(float));
-    }
-    for (int64_t r = 0; r < rows; r += 2) {
-      const int64_t to = (group + r) / kPair * kPanel;
-      Format::StorePairAlongQueries(p + r * kPanel, room_.p_along + to);
-      Format::StorePairAlongQueries(ds + r * kPanel, room_.ds_along + to);
+    if constexpr (kPair == 2) {
+      if (rows % 2 == 1) {
+        memset(p + rows * kPanel, 0, kPanel * sizeof(float));
+        memset(ds + rows * kPanel, 0, kPanel * sizeof(float));
+      }
+      for (int64_t r = 0; r < rows; r += 2) {
+        const int64_t to = (group + r) / kPair * kPanel;
+        Format::StorePairAlongQueries(p + r * kPanel, room_.p_along + to);
+        Format::StorePairAlongQueries(ds + r * kPanel, room_.ds_along + to);
+      }
     }
   }
 
@@ -360,7 +352,9 @@ void Backward(const Attention& a, const BackwardArrays& arrays, const BackwardTa
               const BackwardTask* next, void* scratch) {
   for (int64_t batch = task.batch; batch < task.end_batch; ++batch) {
     for (int64_t kv_head = task.kv_head; kv_head < task.end_kv_head; ++kv_head) {
-      HeadGradient<Format>(a, arrays, task, batch, kv_head, next, scratch).Run();
+      const bool last = batch + 1 == task.end_batch && kv_head + 1 == task.end_kv_head;
+      HeadGradient<Format>(a, arrays, task, batch, kv_head, last ? next : nullptr, scratch)
+          .Run();
     }
   }
 }

@@ -101,6 +101,15 @@ KNL_INLINE void WritePart(typename E::Type* p, Vec v, int64_t count) {
   if (count > 0) memcpy(p, part, count * sizeof(part[0]));
 }
 
+// to[0, width) gets from * factor.
+template <class E>
+KNL_INLINE void WriteRow(const float* from, float factor, int64_t width,
+                         typename E::Type* to) {
+  for (int64_t d = 0; d < width; d += kLanes) {
+    WritePart<E>(to + d, Load(from + d) * Splat(factor), width - d);
+  }
+}
+
 }  // namespace
 }  // namespace KNL_UNIT
 }  // namespace knl

@@ -117,8 +117,11 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
       ahead.Add(keys_of(arrays.k, then, next->kv_head));
       ahead.Add(keys_of(arrays.v, then, next->kv_head));
     }
-    ahead.Add(TokensOf<E>(arrays.q, then.first_query, Min(kQueryBlock, then.queries), a.heads,
-                          next->kv_head * shared, a.width));
+    const int64_t of_head = Max(1, (then.queries + kQueryBlock - 1) / kQueryBlock);
+    const int64_t first = next->first_block % of_head * kQueryBlock;
+    ahead.Add(TokensOf<E>(arrays.q, then.first_query + first,
+                          Min(kQueryBlock, then.queries - first), a.heads,
+                          next->kv_head * shared + next->first_block / of_head, a.width));
     ahead.SpreadOver((task.end_block - task.first_block) * ((s.keys + kPanel - 1) / kPanel));
   }
   int64_t packed_begin = 0, packed_end = 0;  // panels
@@ -137,7 +140,7 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
     for (; packed_end < end; ++packed_end) {
       const int64_t key = packed_end * kPanel, key_end = Min(key + kPanel, s.keys);
       Format::Across(keys.Slice(key, key_end), room.k + packed_end * panel_words);
-      Format::Along(values.Slice(key, key_end), RoundUp(key_end - key, kLanes), 1.0f,
+      Format::Along(values.Slice(key, key_end), RoundUp(key_end - key, kLanes),
                     room.v + key / kPair * width);
     }
 
@@ -168,16 +171,16 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
                        room.k + panel * panel_words, kPanel, room.scores, kPanel, false);
         DropoutPair pair;
         for (int64_t r = 0; r < rows; ++r) {
-          float* row = room.scores + r * kPanel;
+          float* products = room.scores + r * kPanel;
           const int64_t i = group + r;
           const RunningRow running = {room.top + i, room.sum + i * kLanes,
                                       room.out + i * width};
           Vec x[kPanelVectors];
           if (sight == Sight::kAll && key_vectors == kPanelVectors) {
-            Weigh<true, !Format::kFoldsScale>(row, key_vectors, left_over, running, width, x);
+            Weigh<true, !Format::kFoldsScale>(products, key_vectors, left_over, running, width, x);
           } else {
-            scores.Shape(query + r, key, key_vectors, left_over, row, nullptr);
-            Weigh<false, false>(row, key_vectors, 1.0f, running, width, x);
+            scores.Shape(query + r, key, key_vectors, left_over, products, nullptr);
+            Weigh<false, false>(products, key_vectors, 1.0f, running, width, x);
           }
           if (drops) {
             if (r % 2 == 0) pair.Draw(a.seed, scores.dropout_row(), query + r, key);
@@ -199,11 +202,8 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
 
     for (int64_t i = 0; i < count; ++i) {
       const float sum = SumOf(Load(room.sum + i * kLanes));
-      const Vec growth = Splat(sum == 0.0f ? 0.0f : rate.growth / sum);
-      Type* out = (Type*)outs.data + i * outs.stride;
-      for (int64_t d = 0; d < width; d += kLanes) {
-        WritePart<E>(out + d, Load(room.out + i * width + d) * growth, a.width - d);
-      }
+      const float growth = sum == 0.0f ? 0.0f : rate.growth / sum;
+      WriteRow<E>(room.out + i * width, growth, a.width, (Type*)outs.data + i * outs.stride);
       arrays.lse[(row + i) * a.heads + head] =
           sum == 0.0f ? kNone : room.top[i] * kLn2 + logf(sum);
     }

@@ -4,6 +4,7 @@
 
 #include "attention.h"
 #include "dropout_lanes.h"
+#include "tasks.h"
 
 namespace knl {
 namespace KNL_UNIT {
@@ -14,22 +15,6 @@ constexpr float kLn2 = 0.6931471805599453f;
 constexpr float kNone = -__builtin_inff();  // the score of a key that is not seen
 constexpr int64_t kGroup = kTileRows;       // queries that meet a panel together
 constexpr int kPanelVectors = kPanel / kLanes;
-
-// One sequence of the batch, and where it lies in the arrays.
-struct Sequence {
-  int64_t batch;
-  int64_t first_query, queries;  // rows of q
-  int64_t first_key, keys;       // rows of k
-};
-
-static inline Sequence SequenceOf(const Attention& a, int64_t batch) {
-  if (a.query_splits == nullptr) {
-    return {batch, batch * a.queries, a.queries, batch * a.keys, a.keys};
-  }
-  const int64_t query = a.query_splits[batch], key = a.key_splits[batch];
-  return {batch, query, a.query_splits[batch + 1] - query, key,
-          a.key_splits[batch + 1] - key};
-}
 
 // Which keys of a sequence are to be seen by some query at all.
 struct KeyMask {
@@ -67,7 +52,7 @@ class Scores {
     slope_ = a.slopes == nullptr ? 0.0f : a.slopes[head] * kLog2E;
     // With a factor that is not positive, the highest product is not the highest score.
     shaped_ = a.bias != nullptr || a.slopes != nullptr || a.soft_cap > 0.0f ||
-              !(a.scale > 0.0f);
+              !(a.scale > 0.0f) || mask.holes != nullptr;
   }
 
   // What q k is to be multiplied by before Shape: at once, or folded into q.
@@ -96,7 +81,7 @@ class Scores {
     if (key >= EndKey(end - 1) || key_end <= FirstKey(begin)) return Sight::kNothing;
     const bool inside = key >= FirstKey(end - 1) && key_end <= EndKey(begin);
     if (a_.query_segments == nullptr) {
-      return inside && !shaped_ && mask_.holes == nullptr ? Sight::kAll : Sight::kPart;
+      return inside && !shaped_ ? Sight::kAll : Sight::kPart;
     }
     const int32_t* queries = a_.query_segments + s_.first_query;
     const int32_t* keys = a_.key_segments + s_.first_key;
@@ -107,7 +92,7 @@ class Scores {
     }
     if (key_low > high || key_high < low) return Sight::kNothing;
     const bool one = low == high && key_low == key_high;
-    return inside && one && !shaped_ && mask_.holes == nullptr ? Sight::kAll : Sight::kPart;
+    return inside && one && !shaped_ ? Sight::kAll : Sight::kPart;
   }
 
   // How many vectors of keys from `key` on a query before `end` can see: on the diagonal of
@@ -121,7 +106,7 @@ class Scores {
   void Shape(int64_t i, int64_t key, int64_t vectors, float factor, float* row,
              float* cap_slope) const {
     const int64_t first = FirstKey(i), end = EndKey(i);
-    if (!shaped_ && mask_.holes == nullptr && a_.query_segments == nullptr) {
+    if (!shaped_ && a_.query_segments == nullptr) {
       for (int64_t n = 0; n < vectors; ++n) {  // window and length alone: the common case
         const Ints number = LaneNumbers() + SplatInt((int32_t)(key + n * kLanes));
         const Ints seen = (number >= (int32_t)first) & (number < (int32_t)end);

@@ -9,6 +9,22 @@ namespace knl {
 
 constexpr int64_t kQueryBlock = 96;  // queries that pass over the keys together
 
+// One sequence of the batch, and where it lies in the arrays.
+struct Sequence {
+  int64_t batch;
+  int64_t first_query, queries;  // rows of q
+  int64_t first_key, keys;       // rows of k
+};
+
+static inline Sequence SequenceOf(const Attention& a, int64_t batch) {
+  if (a.query_splits == nullptr) {
+    return {batch, batch * a.queries, a.queries, batch * a.keys, a.keys};
+  }
+  const int64_t query = a.query_splits[batch], key = a.key_splits[batch];
+  return {batch, query, a.query_splits[batch + 1] - query, key,
+          a.key_splits[batch + 1] - key};
+}
+
 // Blocks [first_block, end_block) of all queries that read one key/value head of one
 // sequence, counted query head by query head.
 struct ForwardTask {
