@@ -22,8 +22,8 @@ import multiprocessing
 import os
 import pathlib
 import resource
-import statistics
-import time
+
+from turns import Contender, take_turns
 
 SHAPES = [
     (8, 128, 12, 64),
@@ -177,60 +177,6 @@ CONTENDERS = {
 }
 
 
-# ---- One process a contender ----
-
-
-def serve(name, pipe):
-    """Answers each case with the mean seconds of a turn's calls."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    current, run = None, None
-    while (case := pipe.recv()) is not None:
-        if case != current:
-            run, current = CONTENDERS[name](*case), case
-            run()  # traces and compiles
-        # The first calls bring back the caches that the last contender's turn took, and
-        # outlast the threads that still spin from it; then calls follow one another, as
-        # in training.
-        repeat_for(run, 0.02)
-        pipe.send(repeat_for(run, 0.05))
-
-
-def repeat_for(run, seconds):
-    """Runs it again and again for so long, at least once: the mean seconds of a call."""
-    start, calls = time.perf_counter(), 0
-    while calls == 0 or time.perf_counter() - start < seconds:
-        run()
-        calls += 1
-    return (time.perf_counter() - start) / calls
-
-
-class Contender:
-    def __init__(self, name):
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(name, theirs), daemon=True)
-        self.process.start()
-
-    def seconds(self, case):
-        self.pipe.send(case)
-        return self.pipe.recv()
-
-    def end(self):
-        self.pipe.send(None)
-        self.process.join()
-
-
-def measure(contenders, case, repeats):
-    """{contender: median seconds} of one case."""
-    seconds = {name: [] for name in contenders}
-    for _ in range(repeats):
-        for name, contender in contenders.items():
-            # The ceiling is the same for all shapes.
-            own = (None, None, case[2], None) if name == "matmul" else case
-            seconds[name].append(contender.seconds(own))
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 # ---- Memory, errors ----
 
 
@@ -332,7 +278,7 @@ def report_speed(arguments):
     names = ["ours", "keras", "keras-xla"]
     if importlib.util.find_spec("torch"):
         names.append("torch")
-    contenders = {name: Contender(name) for name in (*names, "matmul")}
+    contenders = {name: Contender(CONTENDERS[name]) for name in (*names, "matmul")}
     table = Table(title="Attention: ours against its peers, higher is better for ours")
     for column in ("case", "ours ms", "of matmul", "x Keras", "x torch"):
         table.add_column(column, justify="left" if column == "case" else "right")
@@ -343,7 +289,13 @@ def report_speed(arguments):
             for kind in arguments.kinds:
                 for backward in (False, True):
                     case = (shape, kind, dtype, backward)
-                    seconds = measure(contenders, case, arguments.repeats)
+                    # The ceiling is the same for all shapes.
+                    ceiling = (None, None, dtype, None)
+                    seconds = take_turns(
+                        contenders,
+                        lambda name: ceiling if name == "matmul" else case,  # noqa: B023
+                        arguments.repeats,
+                    )
                     rate = flops(shape, kind, backward) / seconds["ours"]
                     row = {
                         "shape": text,
