@@ -11,7 +11,17 @@ import sys
 
 from keras_nlp_lite.version import __version__
 
-_ROOMS = ("data", "layers", "models", "monitoring", "ops", "tasks", "tokenizers")
+_ROOMS = (
+    "backbones",
+    "data",
+    "layers",
+    "models",
+    "monitoring",
+    "ops",
+    "optimizers",
+    "tasks",
+    "tokenizers",
+)
 
 __all__ = ["__version__", *_ROOMS]
 

@@ -40,12 +40,12 @@ def test_opening_a_room_sets_tensorflow_aside_from_the_garbage_collector():
 
 
 def test_a_misspelt_room_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="It has: data, layers, models"):
+    with pytest.raises(AttributeError, match="It has: backbones, data, layers, models"):
         knl.model  # noqa: B018
 
 
 def test_every_room_opens_on_first_use_and_names_what_it_holds():
-    for room in ("data", "layers", "models", "monitoring", "tasks", "tokenizers"):
+    for room in set(knl.__all__) - {"__version__"}:
         module = getattr(knl, room)
         assert module.__doc__ and all(hasattr(module, name) for name in module.__all__)
 
@@ -76,6 +76,24 @@ def test_the_readme_example_runs_and_says_nothing_it_should_not(reviews):
     answers = served.serve(tf.constant(["not good", "a joy from start to end"]))
     assert answers.shape == (2, 2)
     assert list(pathlib.Path("runs/bigram").iterdir())
+
+
+def test_the_readmes_encoder_runs(reviews, monkeypatch):
+    # The vocabulary of the sample reviews, and a small encoder in the place of a download.
+    train = knl.data.read_directory("aclImdb/train")
+    words = {w for x, _ in train.unbatch() for w in x.numpy().decode().lower().split()}
+    words = sorted({w.strip(".,!?") for w in words} - {""})
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = knl.tokenizers.BertTokenizer([*special, *words, "."], lowercase=True)
+    backbone = knl.models.BertBackbone(
+        tokenizer.vocabulary_size(), **knl.models.sizes["tiny"]
+    )
+    backbone.export_to_transformers("bert-folder", tokenizer)
+    names = {"train": train, "val": train, "test": train}
+    exec(readme_example("from_preset"), names)
+    served = tf.saved_model.load("served/reviews")  # keeps its variables alive
+    assert served.serve(tf.constant(["not good"])).shape == (1, 2)
+    assert len(names["found"][0]) == 2
 
 
 def test_the_readmes_attention_runs(capsys):

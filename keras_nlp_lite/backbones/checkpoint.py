@@ -17,16 +17,17 @@ class Checkpoint:
     Args:
         folder: Holds `model.safetensors`, or `model.safetensors.index.json` and the
             shards that it names.
+        whole: Another name for the former.
 
     Raises:
         ValueError: there is neither; a file is cut off or no safetensors file.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, whole=_WHOLE):
         self.folder = folder
         self.shapes = {}  # by name
         self._files = {}  # by name
-        for shard in self._shards():
+        for shard in self._shards(whole):
             with self._open(shard) as file:
                 names = file.keys()
                 for name in names:
@@ -43,13 +44,13 @@ class Checkpoint:
                 file = self._open(shard)
             yield name, np.asarray(file.get_tensor(name), "float32")
 
-    def _shards(self):
-        if os.path.exists(os.path.join(self.folder, _WHOLE)):
-            return [_WHOLE]
+    def _shards(self, whole):
+        if os.path.exists(os.path.join(self.folder, whole)):
+            return [whole]
         index = os.path.join(self.folder, _INDEX)
         if not os.path.exists(index):
             raise ValueError(
-                f"There is no {_WHOLE} and no {_INDEX}. Received: the folder "
+                f"There is no {whole} and no {_INDEX}. Received: the folder "
                 f"{self.folder!r}. Weights in other formats, such as "
                 "pytorch_model.bin, would have to be unpickled, and are not read."
             )

@@ -9,7 +9,7 @@ which are laid out like KerasHub's. This package's own are written.
     tokenizer.json      the tokenizer; assets/tokenizer/ holds its vocabulary
     preprocessor.json   the preprocessor, without its tokenizer
     task.json           the task's own arguments
-    task.weights.h5     its weights without the backbone's
+    task.safetensors    its weights without the backbone's
 """
 
 import contextlib
@@ -23,9 +23,11 @@ from safetensors.numpy import save_file
 from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.backbones import families, keras_hub_preset
 from keras_nlp_lite.backbones.checkpoint import Checkpoint, read_json
-from keras_nlp_lite.backbones.convert import load
+from keras_nlp_lite.backbones.convert import Tensor, load
 from keras_nlp_lite.backbones.hub import local_folder
 from keras_nlp_lite.tokenizers import Tokenizer
+
+_HEAD = "task.safetensors"
 
 
 def load_backbone(cls, preset, load_weights=True, **kwargs):
@@ -100,7 +102,8 @@ def load_task(cls, preset, load_weights=True, **kwargs):
         cls: The task's class.
         preset: A folder, or "hf://organisation/name".
         load_weights: Whether to load weights, or only the shape of the model.
-        **kwargs: Arguments of the class, in place of those of the preset.
+        **kwargs: Arguments of the class, in place of those of the preset; where they
+            change the head's shape, as `num_classes` does, the head is a new one.
     """
     folder = local_folder(preset)
     path = os.path.join(folder, "task.json")
@@ -115,7 +118,7 @@ def load_task(cls, preset, load_weights=True, **kwargs):
     task = cls(**kwargs)
     if same and load_weights:
         task.ensure_built()
-        _without_backbone(task, "load", os.path.join(folder, "task.weights.h5"))
+        _load_head(task, folder)
     return task
 
 
@@ -142,7 +145,7 @@ def save_task(task, folder):
         config = _serialized(task)
         config["config"] = task.settings()
         _write_json(temporary, "task.json", config)
-        _without_backbone(task, "save", os.path.join(temporary, "task.weights.h5"))
+        _save_head(task, os.path.join(temporary, _HEAD))
 
 
 def export_to_transformers(backbone, folder, tokenizer=None):
@@ -232,18 +235,24 @@ def _check_class(kind, cls, folder):
         )
 
 
-def _without_backbone(task, verb, path):
-    """Saves or loads a task's weights, all but the backbone's and the preprocessor's."""
-    layers = [
-        layer
-        for layer in task.layers
-        if layer is not task.backbone and layer is not task.preprocessor
-    ]
-    head = keras.Sequential(layers, name="head")
-    if verb == "save":
-        head.save_weights(path)
-    else:
-        _load_weights(head, path)
+def _head(task):
+    """dict of a task's variables by name, all but the backbone's."""
+    of_backbone = {id(variable) for variable in task.backbone.variables}
+    rest = [v for v in task.weights if id(v) not in of_backbone]
+    # By number: paths begin with the name of the model, which may be another.
+    return {f"{i}/{variable.name}": variable for i, variable in enumerate(rest)}
+
+
+def _save_head(task, path):
+    save_file({n: keras.ops.convert_to_numpy(v) for n, v in _head(task).items()}, path)
+
+
+def _load_head(task, folder):
+    """Gives a task the head of a folder, unless it was asked to have another."""
+    table = [Tensor(name, variable) for name, variable in _head(task).items()]
+    saved = Checkpoint(folder, _HEAD)
+    if saved.shapes == {tensor.name: tensor.shape() for tensor in table}:
+        load(saved, table)
 
 
 def _class_name(config):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.checks import check_fraction
+from keras_nlp_lite.tokenizers.strings import is_ragged
 
 WANTED = (
     "Give a Dataset, generator or PyDataset of batches (texts [B], labels [B]), or "
@@ -19,7 +20,7 @@ def raw_batches(x, y=None, sample_weight=None, *, batch_size=None, shuffle=False
 
     Args:
         x: Dataset, generator or `keras.utils.PyDataset` of batches; or texts as a
-            list, array or tensor.
+            list, array or tensor; or a tuple of such, for pairs.
         y: Labels, if `x` are texts.
         sample_weight: float [N], if `x` are texts.
         batch_size: Of texts in lists or arrays; 32 by default.
@@ -27,7 +28,8 @@ def raw_batches(x, y=None, sample_weight=None, *, batch_size=None, shuffle=False
             in a new order at each pass. Datasets and generators keep theirs.
 
     Returns:
-        Dataset of x, (x, y) or (x, y, sample_weight), each with the batch first.
+        Dataset of x, (x, y) or (x, y, sample_weight), each with the batch first. Where
+        x is a tuple, it is in a tuple by itself, too: (x,).
 
     Raises:
         ValueError: `x` is none of these, or its parts do not fit together.
@@ -52,7 +54,12 @@ def is_stream(x):
 
 
 def as_array(x):
-    """Texts, labels or weights as a tensor; strings however they are spelled."""
+    """Texts, labels or weights as a tensor; strings however they are spelled.
+
+    Texts as lists of words become ragged, [N, (words)], where they differ in length.
+    """
+    if isinstance(x, tf.RaggedTensor):
+        return x
     if isinstance(x, (str, bytes)):
         raise ValueError(
             f"Texts come several at a time. Received: the one string {x!r}. "
@@ -61,9 +68,10 @@ def as_array(x):
     try:
         if isinstance(x, (list, tuple)) and x and isinstance(x[0], str):
             # Through NumPy objects: ten times as fast as TensorFlow's own conversion.
-            x = np.array(
-                [text.encode("utf-8", "surrogateescape") for text in x], object
-            )
+            x = _encoded(x)
+        elif is_ragged(x) and all(isinstance(word, str) for row in x for word in row):
+            words = _encoded([word for row in x for word in row])
+            return tf.RaggedTensor.from_row_lengths(words, [len(row) for row in x])
         tensor = tf.convert_to_tensor(x)
     except (TypeError, ValueError, AttributeError) as error:
         if hasattr(x, "to_numpy"):  # a pandas column
@@ -78,6 +86,28 @@ def as_array(x):
     if tensor.shape.rank == 0:
         raise ValueError(f"Received: the single value {x!r}. {WANTED}")
     return tensor
+
+
+def as_input(x):
+    """Raw input as tensors: one, or a tuple for pairs, or a dict."""
+    if isinstance(x, dict):
+        return {name: as_array(part) for name, part in x.items()}
+    if _is_several(x):
+        return tuple(as_array(part) for part in x)
+    return as_array(x)
+
+
+def _encoded(strings):
+    """UTF-8 bytes, an array of objects."""
+    return np.array([s.encode("utf-8", "surrogateescape") for s in strings], object)
+
+
+def any_number_of(batch):
+    """The spec of batches that are like this one, a tensor, but for the rows' number."""
+    shape = [None, *batch.shape[1:]]
+    if isinstance(batch, tf.RaggedTensor):
+        return tf.RaggedTensorSpec(shape, batch.dtype, batch.ragged_rank)
+    return tf.TensorSpec(shape, batch.dtype)
 
 
 def given(*parts):
@@ -108,22 +138,28 @@ def split_arrays(fraction, *arrays):
             f"{type(arrays[0]).__name__}. Try `validation_data`, or the split of the "
             "reader that made it."
         )
-    arrays = [None if array is None else as_array(array) for array in arrays]
-    rows = int(arrays[0].shape[0])
+    x, *others = arrays
+    arrays = [as_input(x), *(None if y is None else as_array(y) for y in others)]
+    rows = int(tf.nest.flatten(arrays)[0].shape[0])
     cut = rows - int(rows * fraction)
     if not 0 < cut < rows:
         raise ValueError(
             f"`validation_split` must leave rows on both sides. Received: {fraction} of "
             f"{rows} rows."
         )
-    train = tuple(None if array is None else array[:cut] for array in arrays)
-    return train, given(*(None if array is None else array[cut:] for array in arrays))
+
+    def rows_of(part):
+        return lambda array: None if array is None else array[part]
+
+    train = tf.nest.map_structure(rows_of(slice(cut)), arrays)
+    held_out = tf.nest.map_structure(rows_of(slice(cut, None)), arrays)
+    return tuple(train), given(*held_out)
 
 
 def _from_arrays(x, y, sample_weight, batch_size, shuffle):
     if x is None:
         raise ValueError(f"There are no texts. Received: x=None. {WANTED}")
-    parts = [tf.nest.map_structure(as_array, x) if isinstance(x, dict) else as_array(x)]
+    parts = [as_input(x)]
     if y is not None or sample_weight is not None:
         parts.append(None if y is None else as_array(y))
     if sample_weight is not None:
@@ -138,12 +174,18 @@ def _from_arrays(x, y, sample_weight, batch_size, shuffle):
             "Texts, labels and weights must be equally many. Received: "
             f"{', '.join(map(str, lengths))}."
         )
-    dataset = tf.data.Dataset.from_tensor_slices(
-        tuple(parts) if len(parts) > 1 else parts[0]
-    )
+    alone = len(parts) == 1 and not isinstance(parts[0], tuple)
+    dataset = tf.data.Dataset.from_tensor_slices(parts[0] if alone else tuple(parts))
     if shuffle and lengths[0]:
         dataset = dataset.shuffle(lengths[0], reshuffle_each_iteration=True)
     return dataset.batch(batch_size)
+
+
+def _is_several(x):
+    """Whether `x` is a tuple of lists or arrays of texts, and not of texts."""
+    return isinstance(x, tuple) and any(
+        isinstance(part, (list, tuple)) or getattr(part, "ndim", 0) for part in x
+    )
 
 
 def _from_generator(batches):
@@ -178,7 +220,10 @@ def _generated(make, first):
     """A Dataset of what a function's iterators yield, which is like `first`."""
 
     def spec(tensor):
-        return tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype)
+        shape = [None] * tensor.shape.rank
+        if isinstance(tensor, tf.RaggedTensor):
+            return tf.RaggedTensorSpec(shape, tensor.dtype, tensor.ragged_rank)
+        return tf.TensorSpec(shape, tensor.dtype)
 
     return tf.data.Dataset.from_generator(
         lambda: map(_tensors, make()),

@@ -5,15 +5,35 @@ from keras_nlp_lite.tasks.averaged_embedding_classifier import (
 )
 from keras_nlp_lite.tasks.bag_of_ngrams_classifier import BagOfNgramsClassifier
 from keras_nlp_lite.tasks.classifier import Classifier
+from keras_nlp_lite.tasks.masked_lm import MaskedLM
+from keras_nlp_lite.tasks.masked_lm_preprocessor import MaskedLMPreprocessor
 from keras_nlp_lite.tasks.recurrent_classifier import RecurrentClassifier
 from keras_nlp_lite.tasks.task import Task
+from keras_nlp_lite.tasks.text_classifier import TextClassifier
+from keras_nlp_lite.tasks.text_classifier_preprocessor import (
+    TextClassifierPreprocessor,
+)
+from keras_nlp_lite.tasks.text_embedder import TextEmbedder
+from keras_nlp_lite.tasks.text_embedder_preprocessor import TextEmbedderPreprocessor
+from keras_nlp_lite.tasks.token_classifier import TokenClassifier
+from keras_nlp_lite.tasks.token_classifier_preprocessor import (
+    TokenClassifierPreprocessor,
+)
 from keras_nlp_lite.tasks.transformer_classifier import TransformerClassifier
 
 __all__ = [
     "AveragedEmbeddingClassifier",
     "BagOfNgramsClassifier",
     "Classifier",
+    "MaskedLM",
+    "MaskedLMPreprocessor",
     "RecurrentClassifier",
     "Task",
+    "TextClassifier",
+    "TextClassifierPreprocessor",
+    "TextEmbedder",
+    "TextEmbedderPreprocessor",
+    "TokenClassifier",
+    "TokenClassifierPreprocessor",
     "TransformerClassifier",
 ]

@@ -1,4 +1,7 @@
-"""How many training steps one call from Python runs."""
+"""How many steps training takes, and how many of them one call from Python runs."""
+
+import keras
+import tensorflow as tf
 
 
 def choose_steps(most, batches, wanted=None, callbacks=None):
@@ -29,3 +32,28 @@ def choose_steps(most, batches, wanted=None, callbacks=None):
     # A progress bar counts whole calls: the fewer steps past the end, the better.
     most = min(most, batches)
     return min(range(most, max(most // 4, 1) - 1, -1), key=lambda n: -batches % n)
+
+
+def count_batches(data, batch_size=None, held_out=0.0):
+    """int, the batches of one pass over prepared data; None where nobody knows.
+
+    Args:
+        data: What `keras.Model.fit` takes as x.
+        batch_size: Rows of a batch, where `data` are arrays; None for 32.
+        held_out: Share of the rows, where `data` are arrays, that are left out.
+
+    Example:
+
+    >>> count_batches(keras.ops.zeros([65, 3]), held_out=0.5)
+    1
+    """
+    if isinstance(data, tf.data.Dataset):
+        count = int(data.cardinality())
+        return count if count >= 0 else None
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches
+    arrays = tf.nest.flatten(data)
+    if not arrays or not getattr(arrays[0], "shape", ()):
+        return None
+    rows = int(int(arrays[0].shape[0]) * (1 - held_out))
+    return -(-rows // (batch_size or 32))

@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.data.raw_batches import (
+    any_number_of,
     as_array,
+    as_input,
     given,
     is_stream,
     raw_batches,
@@ -21,7 +23,7 @@ from keras_nlp_lite.data.raw_batches import (
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
 from keras_nlp_lite.ops import portable_attention
 from keras_nlp_lite.tasks.plain_errors import plain_errors
-from keras_nlp_lite.tasks.steps import choose_steps
+from keras_nlp_lite.tasks.steps import choose_steps, count_batches
 from keras_nlp_lite.tasks.waiting_bar import waiting_bar
 from keras_nlp_lite.untuned import untuned
 
@@ -80,9 +82,24 @@ class Task(keras.Model):
         """Raw to prepared, as TensorFlow ops: a tuple of those that were given."""
         return given(self.preprocessor(x), y, sample_weight)
 
+    def preprocess_question(self, x):
+        """`preprocess` of raw input that wants an answer: for `predict` and exports."""
+        return self.preprocess(x)
+
     def answers(self, outputs):
         """What `predict` and an export give, from what the model gives."""
         return outputs
+
+    def answer(self, prepared):
+        """`answers` to prepared input, a batch."""
+        return self.answers(self(prepared, training=False))
+
+    def serve(self, *raw):
+        """What an export computes, in one graph, from what `serving_signature` says."""
+        with tf.device("CPU:0"):
+            prepared = self.preprocess_question(raw if len(raw) > 1 else raw[0])[0]
+        with portable_attention():
+            return self.answer(prepared)
 
     def auto_optimizer(self):
         """The optimizer that `compile` takes where none is named."""
@@ -123,7 +140,7 @@ class Task(keras.Model):
             )
 
     def serving_signature(self):
-        """tf.TensorSpec of what an export takes."""
+        """tf.TensorSpec of what an export takes; a list of them for several texts."""
         return tf.TensorSpec([None], tf.string, name="text")
 
     # Compiling
@@ -169,6 +186,8 @@ class Task(keras.Model):
             "jit_compile": jit_compile,
             "steps_per_execution": steps_per_execution,
         }
+        if _auto(optimizer):  # whose config does not tell which weights may decay
+            self._policies["optimizer"] = optimizer
 
     def _xla_helps(self):
         if not tf.config.list_physical_devices("GPU"):
@@ -290,17 +309,19 @@ class Task(keras.Model):
         if self.preprocessor is None:
             self._get_ready()
             self._set_steps(self._choose_steps(None, steps_per_epoch or 1, callbacks))
-            return super().fit(
-                x,
-                y,
-                batch_size=batch_size,
-                validation_split=validation_split,
-                validation_data=validation_data,
-                shuffle=shuffle,
-                sample_weight=sample_weight,
-                validation_batch_size=validation_batch_size,
-                **keras_arguments,
-            )
+            batches = steps_per_epoch or count_batches(x, batch_size, validation_split)
+            with self._planned(batches, epochs, initial_epoch):
+                return super().fit(
+                    x,
+                    y,
+                    batch_size=batch_size,
+                    validation_split=validation_split,
+                    validation_data=validation_data,
+                    shuffle=shuffle,
+                    sample_weight=sample_weight,
+                    validation_batch_size=validation_batch_size,
+                    **keras_arguments,
+                )
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_arrays(
                 validation_split, x, y, sample_weight
@@ -339,9 +360,13 @@ class Task(keras.Model):
             if validation_steps:
                 steps = math.gcd(steps, validation_steps)
             self._set_steps(steps)
-            return super().fit(
-                rows, shuffle=False, validation_data=validation_data, **keras_arguments
-            )
+            with self._planned(steps_per_epoch or batches, epochs, initial_epoch):
+                return super().fit(
+                    rows,
+                    shuffle=False,
+                    validation_data=validation_data,
+                    **keras_arguments,
+                )
 
     def evaluate(
         self, x=None, y=None, batch_size=None, sample_weight=None, steps=None, **kwargs
@@ -379,14 +404,17 @@ class Task(keras.Model):
                 return super().predict(x, batch_size=batch_size, **kwargs)
             dataset = raw_batches(x, batch_size=batch_size)
             self.check_data(dataset, labels=False)
-            return super().predict(self._prepared(dataset.map(_first)), **kwargs)
+            rows = self._mapped(dataset.map(_first), self.preprocess_question)
+            return super().predict(untuned(rows.prefetch(2)), **kwargs)
 
     def predict_step(self, data):
-        return self.answers(super().predict_step(data))
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.answer(x)
 
     def __call__(self, x, *args, **kwargs):
-        text = isinstance(x, str) or getattr(x, "dtype", None) == tf.string
-        if text or (isinstance(x, (list, tuple)) and x and isinstance(x[0], str)):
+        first = x[0] if isinstance(x, (list, tuple)) and x else x
+        first = first[0] if isinstance(first, list) and first else first
+        if isinstance(first, str) or getattr(first, "dtype", None) == tf.string:
             raise ValueError(
                 "Called as a function, the model takes prepared input. For texts, try "
                 "`model.predict(texts)`, or `model(model.preprocess(texts)[0])`."
@@ -407,7 +435,8 @@ class Task(keras.Model):
         """Keras's `predict_on_batch`, on one batch of raw input."""
         self.ensure_built()
         with self._steps(1):
-            return super().predict_on_batch(*self._batch(x))
+            batch = self._batch(x, preprocess=self.preprocess_question)
+            return super().predict_on_batch(*batch)
 
     def _can_take_numbers(self):
         """Whether preprocessing is this package's, which takes numbers for its texts."""
@@ -430,15 +459,18 @@ class Task(keras.Model):
             batch_size=_batch_size(dataset),
         )
 
-    def _mapped(self, raw):
+    def _mapped(self, raw, preprocess=None):
         """Dataset of prepared batches, out of raw ones."""
+        preprocess = preprocess or self.preprocess
 
         def prepare(*parts):
             with tf.device("CPU:0"):
-                prepared = self.preprocess(*parts)
+                prepared = preprocess(*parts)
             return prepared[0] if len(prepared) == 1 else prepared
 
-        ours = type(self.preprocessor).__module__.startswith("keras_nlp_lite.")
+        parts = _with_parts(self.preprocessor) or [self.preprocessor]
+        known = ("keras_nlp_lite.", "keras.")
+        ours = all(type(part).__module__.startswith(known) for part in parts)
         users = ("_standardize", "_split")  # functions that TextVectorization may hold
         if ours and not any(callable(getattr(self.preprocessor, n, 0)) for n in users):
             # Nothing to convert: AutoGraph would take half a second to find that out.
@@ -457,19 +489,21 @@ class Task(keras.Model):
                 return kept
         return untuned(rows.prefetch(2))
 
-    def _batch(self, *parts):
+    def _batch(self, *parts, preprocess=None):
         """One raw batch, prepared."""
+        preprocess = preprocess or self.preprocess
         if self.preprocessor is None:
             return given(*parts)
-        parts = given(*(None if part is None else as_array(part) for part in parts))
+        x, *others = parts
+        others = (None if part is None else as_array(part) for part in others)
+        parts = given(as_input(x), *others)
         # Any number of rows: otherwise each new one would trace anew.
-        signature = tf.nest.map_structure(
-            lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype), parts
-        )
-        key = tuple(tf.nest.flatten(signature))
+        signature = tf.nest.map_structure(any_number_of, parts)
+        # Tuples within tuples, too, tell it from others.
+        key = preprocess.__name__, repr(signature)
         functions = self._on_batch.preprocess
         if key not in functions:
-            functions[key] = tf.function(self.preprocess, signature)
+            functions[key] = tf.function(preprocess, signature)
         with plain_errors(), tf.device("CPU:0"):
             return functions[key](*parts)
 
@@ -490,6 +524,29 @@ class Task(keras.Model):
         finally:
             if steps != before[0]:
                 self.steps_per_execution, self.test_function = before
+
+    @contextlib.contextmanager
+    def _planned(self, batches, epochs, initial_epoch):
+        """A learning rate that can be told how long training is to be, knows it.
+
+        Args:
+            batches: int, of an epoch; negative or None if that is not known.
+            epochs: int, at whose end training ends.
+            initial_epoch: int, epochs that count as done.
+        """
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        # Keras's `learning_rate` is the rate of the moment.
+        schedule = getattr(optimizer, "_learning_rate", None)
+        if not hasattr(schedule, "plan"):
+            yield
+            return
+        batches = max(batches or 0, 0)
+        start = int(optimizer._iterations) - batches * initial_epoch
+        schedule.plan(start, batches * epochs)
+        try:
+            yield
+        finally:
+            schedule.plan(0, 0)  # steps after the last would change nothing
 
     @contextlib.contextmanager
     def _watched(self):
@@ -547,15 +604,12 @@ class Task(keras.Model):
                 f"filepath={str(filepath)!r}, which holds no export. Try a new folder."
             )
 
-        def serve(raw):
-            with tf.device("CPU:0"):
-                prepared = self.preprocess(raw)[0]
-            with portable_attention():
-                return self.answers(self(prepared, training=False))
+        signature = self.serving_signature()
+        signature = signature if isinstance(signature, list) else [signature]
 
         archive = keras.export.ExportArchive()
         archive.track(self)
-        archive.add_endpoint("serve", serve, [self.serving_signature()])
+        archive.add_endpoint("serve", self.serve, signature)
         with replacing(filepath) as temporary:
             archive.write_out(temporary, verbose=bool(verbose))
 
@@ -578,7 +632,8 @@ def _auto(value):
 
 
 def _first(x, *_):
-    return x
+    # A Dataset of a pair by itself would be one of texts and labels.
+    return (x,) if isinstance(x, tuple) else x
 
 
 def _batch_size(data):

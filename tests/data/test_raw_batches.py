@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_nlp_lite.data.raw_batches import raw_batches
+from keras_nlp_lite.data.raw_batches import raw_batches, split_arrays
 
 TEXTS = [f"text {i}" for i in range(11)]
 LABELS = list(range(11))
@@ -106,3 +106,24 @@ def test_weights_come_third():
 def test_bad_data_is_refused_in_a_sentence(arguments, said):
     with pytest.raises(ValueError, match=said):
         raw_batches(*arguments)
+
+
+@pytest.mark.parametrize(
+    "texts", [(TEXTS, TEXTS[::-1]), (np.array(TEXTS), tf.constant(TEXTS[::-1]))]
+)
+def test_a_tuple_of_lists_is_texts_that_belong_together(texts):
+    dataset = raw_batches(texts, LABELS, batch_size=4)
+    (first, second), label = next(iter(dataset))
+    assert [t.numpy().decode() for t in (first[1], second[1])] == ["text 1", "text 9"]
+    assert label.numpy().tolist() == [0, 1, 2, 3]
+    alone = raw_batches(texts, batch_size=4).element_spec
+    assert len(alone) == 1 and len(alone[0]) == 2  # or the second would be labels
+
+
+def test_texts_that_belong_together_are_split_together():
+    (train, labels, _), (held_out, their_labels) = split_arrays(
+        0.3, (TEXTS, TEXTS[::-1]), LABELS, None
+    )
+    assert [len(x) for x in (*train, labels)] == [8] * 3
+    assert [x[0].numpy() for x in held_out] == [b"text 8", b"text 2"]
+    assert their_labels.numpy().tolist() == [8, 9, 10]

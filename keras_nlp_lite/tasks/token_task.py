@@ -1,0 +1,100 @@
+"""What the tasks share that answer for tokens, of which not all count."""
+
+import keras
+
+from keras_nlp_lite.data.raw_batches import as_array
+from keras_nlp_lite.tasks.encoder_task import EncoderTask
+from keras_nlp_lite.tasks.logits import loss_on_logits
+from keras_nlp_lite.tasks.plain_errors import plain_errors
+
+_FEW = 32  # rows, as many as `predict` takes at once
+
+
+class TokenTask(EncoderTask):
+    """An encoder task whose examples give each answer a weight of its own.
+
+    The loss of a batch is the mean over what has weight, however much padding there is,
+    and metrics count nothing else.
+
+    Args:
+        backbone, preprocessor, **kwargs: As in `EncoderTask`.
+    """
+
+    @property
+    def validation_source(self):
+        """None: what monitoring would show are texts with one label each."""
+        return
+
+    # BERT's vector for a whole text is made of tokens, and changes none of their answers:
+    # it has no gradient, of which Keras would warn.
+
+    @property
+    def trainable_variables(self):
+        return self._without_pooling(super().trainable_variables)
+
+    @property
+    def trainable_weights(self):
+        return self._without_pooling(super().trainable_weights)
+
+    def _without_pooling(self, variables):
+        pooling = getattr(self.backbone, "pooled_dense", None)
+        unused = {id(variable) for variable in pooling.weights} if pooling else ()
+        return [variable for variable in variables if id(variable) not in unused]
+
+    def auto_loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        )
+
+    def auto_metrics(self):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        metrics="auto",
+        *,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """As `Task.compile`, but all metrics are weighted.
+
+        Args:
+            optimizer, loss, **kwargs: As in `Task.compile`; the model gives logits.
+            metrics: "auto", or any Keras value.
+            weighted_metrics: As in Keras. Where given, `metrics` count padding, too.
+        """
+        auto = isinstance(metrics, str) and metrics == "auto"
+        if weighted_metrics is None:
+            weighted_metrics = self.auto_metrics() if auto else metrics
+            metrics = None
+        super().compile(
+            optimizer,
+            keras.tree.map_structure(loss_on_logits, loss),
+            None if auto else metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
+        )
+
+    def ask(self, x, **kwargs):
+        """`predict` for code that asks: a few rows without the second it takes to start.
+
+        Args:
+            x: As `predict` takes it.
+            **kwargs: The rest of `predict`.
+        """
+        x = as_array(x)
+        if kwargs or x.shape[0] > _FEW:
+            return self.predict(x, **{"verbose": 0, **kwargs})
+        with plain_errors():
+            return self.predict_on_batch(x)
+
+    def make_predict_function(self, force=False):
+        # Answers are as many as there are words or masks in a batch: XLA would compile
+        # for every batch anew.
+        compiles, self._jit_compile = self._jit_compile, False
+        try:
+            return super().make_predict_function(force)
+        finally:
+            self._jit_compile = compiles
