@@ -123,7 +123,8 @@ vocabulary = bert_vocab_from_dataset.bert_vocab_from_dataset(
     learn_params={"num_iterations": 2},
 )
 tokenizer = BertTokenizer(vocabulary)
-print(f"{len(vocabulary):,} pieces.", tokenizer(lines[:1]).to_list()[0])
+pieces = [vocabulary[id] for id in tokenizer(lines[0]).numpy()]
+print(f"{len(vocabulary):,} pieces.", lines[0][:50], "is", *pieces[:12], "...")
 
 """
 ## Reading
@@ -143,7 +144,9 @@ lm = knl.models.MaskedLM(
     backbone, knl.models.MaskedLMPreprocessor(tokenizer, seed=1, **length)
 )
 lm.compile(AdamW(PlannedDecay(3e-3)))
-epochs = options.epochs or (3 if options.small else 20)
+epochs = options.epochs or (
+    3 if options.small else 20 if options.data_dir is None else 6
+)
 lm.fit(lines, epochs=epochs, verbose=2)
 lm.save(options.work_dir / "lm.keras")
 
@@ -198,7 +201,9 @@ print("Both models are in", options.work_dir)
 What to conclude:
 
 - **Reading pays where labels are few.** A tagger that has seen a word in many sentences
-  knows its kind before the first label; the other has to see a label for each word.
+  knows its kind before the first label; the other has to see a label for each word. On
+  the made-up sentences, of which 24 have tags, 0.95 of the words are right, against
+  0.80.
 - **The backbone is the common part.** Whatever it reads, the tagger has: the two tasks
   share the layer, and nothing is copied.
 - **Neither has seen much.** A model that somebody pretrained on billions of words is a

@@ -37,6 +37,12 @@ class Backbone(keras.Model):
         if dtype is not None:
             self.dtype_policy = keras.dtype_policies.get(dtype)
 
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        # By the order of their names, Keras would take what is too much for the rest.
+        if isinstance(inputs, dict) and set(self.input) <= set(inputs):
+            inputs = {name: inputs[name] for name in self.input}
+        return super().call(inputs, training=training, mask=mask, **kwargs)
+
     @property
     def token_embedding(self):
         """The layer from token ids to vectors."""

@@ -1,6 +1,9 @@
 """What every backbone owes: its padding costs and changes nothing, parts of it can be
 trained, it is what it was after saving, and it runs under every policy."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -197,6 +200,20 @@ def test_the_first_tokens_model_adds_no_weight_and_no_layer():
     assert len(backbone.weights) == 3 * 16 + 3 + 2 + 2
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_it_does_not_take_changes_nothing(family):
+    backbone = made(family)
+    x = inputs(backbone, masks()["behind"])
+    more = {"aaa": x["token_ids"], **x, "zzz": 0 * x["token_ids"]}
+    np.testing.assert_array_equal(features(backbone, more), features(backbone, x))
+
+
+def test_an_input_that_is_missing_is_named():
+    x = inputs(made(RobertaBackbone), masks()["none"])
+    with pytest.raises(ValueError, match='Missing data for input "segment_ids"'):
+        made(BertBackbone)(x)
+
+
 # Precision
 
 
@@ -283,6 +300,46 @@ def test_remat_changes_no_gradient(family):
         if y is not None:
             x, y = (tf.convert_to_tensor(g).numpy() for g in (x, y))
             np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+
+
+_PEAK = """
+import resource, sys
+import numpy as np, tensorflow as tf
+from keras_nlp_lite.backbones import BertBackbone
+
+backbone = BertBackbone(90, num_layers=8, num_heads=4, hidden_dim=128,
+                        intermediate_dim=512, remat=sys.argv[1] == "remat")
+ids = tf.ones((int(sys.argv[2]), 256), tf.int32)
+x = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids}
+
+@tf.function
+def step(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(backbone(x, training=True)["sequence_output"] ** 2)
+    weights = [w.value for w in backbone.trainable_weights]
+    return [tf.reduce_sum(g) for g in tape.gradient(loss, weights) if g is not None]
+
+step(x)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_remat_keeps_a_fraction_of_the_memory():
+    """Of what 16 rows of 256 tokens take beyond what one row takes, in processes of
+    their own, since a process's peak never falls."""
+
+    def peak(*arguments):
+        out = subprocess.run(
+            [sys.executable, "-c", _PEAK, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(out.stdout.split()[-1])
+
+    kept = peak("keep", "16") - peak("keep", "1")
+    again = peak("remat", "16") - peak("remat", "1")
+    assert again < kept / 2, (again, kept)
 
 
 # Keeping

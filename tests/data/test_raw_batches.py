@@ -86,6 +86,20 @@ def test_a_py_dataset_hears_of_each_epoch_and_has_a_length():
     assert int(dataset.cardinality()) == 3
 
 
+@pytest.mark.parametrize("kind", ["lists", "ragged", "generator"])
+def test_texts_as_words_are_ragged_where_they_differ_in_length(kind):
+    words, labels = [["a", "b\udcff"], [], ["c"]], [["X", "Y"], [], ["Z"]]
+    pair = words, labels
+    if kind != "lists":
+        words[0][1] = "b"
+        pair = tuple(map(tf.ragged.constant, pair))
+    dataset = raw_batches(iter([pair])) if kind == "generator" else raw_batches(*pair)
+    x, y = next(iter(dataset))
+    last = b"b\xff" if kind == "lists" else b"b"
+    assert x.to_list() == [[b"a", last], [], [b"c"]]
+    assert y.to_list() == [[b"X", b"Y"], [], [b"Z"]]
+
+
 def test_weights_come_third():
     batch = next(iter(raw_batches(TEXTS, LABELS, [0.5] * 11)))
     assert len(batch) == 3 and batch[2].dtype == tf.float32
