@@ -5,6 +5,7 @@ import types
 import keras
 
 from keras_nlp_lite.backbones import presets
+from keras_nlp_lite.ops import portable_attention
 
 
 class Backbone(keras.Model):
@@ -108,10 +109,18 @@ class Backbone(keras.Model):
         """
         presets.export_to_transformers(self, path, tokenizer)
 
+    def export(self, filepath, *args, **kwargs):
+        """As Keras's, of TensorFlow's own ops alone, so that it loads anywhere."""
+        with portable_attention():
+            super().export(filepath, *args, **kwargs)
+
     # Training a part
 
     def freeze(self, up_to=None):
-        """Keeps layers as they are while the rest trains. Compile again afterwards.
+        """Keeps layers as they are while the rest trains.
+
+        Compile again afterwards. A saved model does not remember it: freeze again after
+        loading.
 
         Args:
             up_to: How many blocks to freeze, counted from the input, with the
@@ -130,12 +139,16 @@ class Backbone(keras.Model):
                 f"Received: up_to={up_to}."
             )
         free = blocks[number:]
+        self.trainable = True  # which would hide what its layers say
         for layer in self.layers:
             after = up_to is not None and layer.name in _AFTER_THE_BLOCKS
             layer.trainable = after or any(layer is block for block in free)
 
     def enable_lora(self, rank, target_layer_names=None):
-        """Freezes the weights, and trains a product of two narrow matrices beside some.
+        """Freezes the kernels, and trains a product of two narrow matrices beside some.
+
+        The biases of those layers train, too, as in Keras. Compile again afterwards. A
+        saved model does not remember that the rest was frozen.
 
         Args:
             rank: The narrow side of both.

@@ -48,13 +48,17 @@ class Checkpoint:
         if os.path.exists(os.path.join(self.folder, whole)):
             return [whole]
         index = os.path.join(self.folder, _INDEX)
+        if whole != _WHOLE:
+            raise ValueError(f"There is no {whole} in {self.folder!r}.")
         if not os.path.exists(index):
             raise ValueError(
                 f"There is no {whole} and no {_INDEX}. Received: the folder "
                 f"{self.folder!r}. Weights in other formats, such as "
                 "pytorch_model.bin, would have to be unpickled, and are not read."
             )
-        shards = sorted(set(read_json(index)["weight_map"].values()))
+        shards = sorted(set(read_json(index).get("weight_map", {}).values()))
+        if not shards:
+            raise ValueError(f"{index!r} must name shards in a weight_map.")
         for shard in shards:
             if os.path.basename(shard) != shard:
                 raise ValueError(

@@ -23,7 +23,7 @@ class Tensor(typing.NamedTuple):
         added: Whether it is a single row there that is added to every row here, after
             the others; written as zeros.
         skip: Rows there that have no counterpart here, before the others.
-        optional: Whether it may be missing.
+        optional: Whether it may be missing, together with all others that may.
     """
 
     name: str
@@ -117,7 +117,11 @@ def load(checkpoint, table, ignore=(), prefix=""):
     for tensor in table:
         name = names[tensor.name]
         if name not in checkpoint.shapes:
-            if tensor.optional:
+            if tensor.optional and not any(
+                names[other.name] in checkpoint.shapes
+                for other in table
+                if other.optional
+            ):
                 missing.append(name)
             else:
                 problems.append(f"{name!r} is missing")

@@ -18,6 +18,7 @@ IGNORE = ("embeddings.position_ids", "cls.", "classifier.", "qa_outputs.")
 
 def arguments(config):
     """Arguments of the backbone, from the folder's `config.json`."""
+    refuse_unless(config, "position_embedding_type", "absolute")
     return {
         "vocabulary_size": config["vocab_size"],
         "num_layers": config["num_hidden_layers"],
@@ -93,6 +94,15 @@ _ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_approximate",
     "swish": "silu",
 }
+
+
+def refuse_unless(config, name, wanted):
+    """Refuses a setting that would change the outputs and is not known here."""
+    if config.get(name, wanted) != wanted:
+        raise ValueError(
+            f"config.json must have {name}={wanted!r}, the only one known here. "
+            f"Received: {name}={config[name]!r}."
+        )
 
 
 def activation(name):

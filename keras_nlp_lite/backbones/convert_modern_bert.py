@@ -51,10 +51,9 @@ def _bases(config):
                     f"rope_type={kind['rope_type']!r}."
                 )
         return tuple(kind["rope_theta"] for kind in kinds)
-    return (
-        config.get("local_rope_theta", 10_000.0),
-        config.get("global_rope_theta", 160_000.0),
-    )
+    of_global = config.get("global_rope_theta", 160_000.0)
+    of_local = config.get("local_rope_theta", 10_000.0)
+    return (of_global if of_local is None else of_local), of_global
 
 
 def _global_every(config):

@@ -8,6 +8,7 @@ from keras_nlp_lite.backbones.convert_bert import (
     activation,
     activation_there,
     block_table,
+    refuse_unless,
 )
 from keras_nlp_lite.backbones.roberta_backbone import RobertaBackbone
 from keras_nlp_lite.tokenizers.roberta_tokenizer import RobertaTokenizer
@@ -29,6 +30,8 @@ _FIRST_POSITION = 2
 
 def arguments(config):
     """Arguments of the backbone, from the folder's `config.json`."""
+    refuse_unless(config, "pad_token_id", 1)  # from which positions count
+    refuse_unless(config, "position_embedding_type", "absolute")
     return {
         "vocabulary_size": config["vocab_size"],
         "num_layers": config["num_hidden_layers"],

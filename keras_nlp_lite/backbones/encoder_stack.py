@@ -6,7 +6,7 @@ from keras_nlp_lite.layers.drop_padding import DropPadding
 from keras_nlp_lite.layers.layer_normalization import LayerNormalization
 from keras_nlp_lite.layers.restore_padding import RestorePadding
 from keras_nlp_lite.layers.transformer_encoder import TransformerEncoder
-from keras_nlp_lite.ops.activations import gelu_approximate
+from keras_nlp_lite.ops.activations import get_activation
 
 
 def id_inputs(*names):
@@ -55,8 +55,7 @@ def encode(
         epsilon=layer_norm_epsilon, dtype=dtype, name="embeddings_layer_norm"
     )(x)
     x = keras.layers.Dropout(dropout, dtype=dtype, name="embeddings_dropout")(x)
-    if activation == "gelu_approximate":
-        activation = gelu_approximate
+    activation = get_activation(activation)
     blocks = [
         TransformerEncoder(
             num_heads=num_heads,

@@ -16,6 +16,7 @@ import contextlib
 import inspect
 import json
 import os
+import warnings
 
 import keras
 from safetensors.numpy import save_file
@@ -45,10 +46,17 @@ def load_backbone(cls, preset, load_weights=True, **kwargs):
         return _keras_backbone(cls, folder, config, load_weights, kwargs)
     family = families.of(config, folder)
     _check_class(family.BACKBONE, cls, folder)
-    backbone = family.BACKBONE(**{**family.arguments(config), **kwargs})
+    arguments = _arguments(family, config, folder)
+    backbone = family.BACKBONE(**{**arguments, **kwargs})
     if load_weights:
         checkpoint, table = Checkpoint(folder), family.table(backbone)
-        load(checkpoint, table, family.IGNORE, family.PREFIX)
+        missing = load(checkpoint, table, family.IGNORE, family.PREFIX)
+        if missing:
+            warnings.warn(
+                f"{folder!r} has no {', '.join(missing)}: what they are for starts at "
+                "random.",
+                stacklevel=3,
+            )
     return backbone
 
 
@@ -67,12 +75,13 @@ def load_tokenizer(preset, **kwargs):
         read_json(os.path.join(folder, "tokenizer.json"))
     )
     config["config"] = {**config["config"], **kwargs}
-    tokenizer = keras.saving.deserialize_keras_object(config)
-    if not isinstance(tokenizer, Tokenizer):
+    kind = keras.saving.get_registered_object(config["registered_name"])
+    if kind is None or not issubclass(kind, Tokenizer):
         raise ValueError(
-            f"tokenizer.json must hold a tokenizer. Received: {type(tokenizer).__name__}"
-            f" in {folder!r}."
+            "tokenizer.json must hold a tokenizer that is known here. Received: "
+            f"{config['registered_name']!r} in {folder!r}."
         )
+    tokenizer = keras.saving.deserialize_keras_object(config)
     tokenizer.load_assets(os.path.join(folder, "assets", "tokenizer"))
     return tokenizer
 
@@ -87,11 +96,13 @@ def load_preprocessor(cls, preset, **kwargs):
     """
     folder = local_folder(preset)
     path = os.path.join(folder, "preprocessor.json")
-    saved = read_json(path) if os.path.exists(path) else {"registered_name": ""}
-    # Only a preprocessor of the same kind has the arguments that this one takes.
-    if _class_name(saved) == cls.__name__:
-        config = {k: v for k, v in saved["config"].items() if k != "tokenizer"}
-        kwargs = {**_known(cls, config), **kwargs}
+    saved = read_json(path)["config"] if os.path.exists(path) else {}
+    names = inspect.signature(cls.__init__).parameters
+    kept = {k: v for k, v in saved.items() if k in names and k not in _OWN}
+    most = _most_tokens(folder)
+    if "sequence_length" not in kept and most is not None:
+        kept["sequence_length"] = min(names["sequence_length"].default, most)
+    kwargs = {**kept, **kwargs}
     return cls(load_tokenizer(folder), **kwargs)
 
 
@@ -103,7 +114,7 @@ def load_task(cls, preset, load_weights=True, **kwargs):
         preset: A folder, or "hf://organisation/name".
         load_weights: Whether to load weights, or only the shape of the model.
         **kwargs: Arguments of the class, in place of those of the preset; where they
-            change the head's shape, as `num_classes` does, the head is a new one.
+            change the head's shape, as `num_classes` may, the head is a new one.
     """
     folder = local_folder(preset)
     path = os.path.join(folder, "task.json")
@@ -113,10 +124,11 @@ def load_task(cls, preset, load_weights=True, **kwargs):
         kwargs["backbone"] = load_backbone(keras.Model, folder, load_weights)
     if "preprocessor" not in kwargs:
         kwargs["preprocessor"] = load_preprocessor(cls.preprocessor_cls, folder)
+    asked = {k for k, v in kwargs.items() if same and saved["config"].get(k) != v}
     if same:
         kwargs = {**saved["config"], **kwargs}
     task = cls(**kwargs)
-    if same and load_weights:
+    if same and load_weights and not asked & cls.shapes_of_head:
         task.ensure_built()
         _load_head(task, folder)
     return task
@@ -130,6 +142,12 @@ def save_backbone(backbone, folder):
 
 def save_task(task, folder):
     """Writes a task with its backbone, tokenizer and preprocessor into a folder."""
+    registered = keras.saving.get_registered_name(type(task.backbone))
+    if keras.saving.get_registered_object(registered) is None:
+        raise ValueError(
+            "A preset holds a backbone of this package, or of a registered class. "
+            f"Received: {type(task.backbone).__name__}. Try `save`, into a .keras file."
+        )
     with _replacing_preset(folder) as temporary:
         _write_backbone(task.backbone, temporary)
         preprocessor = task.preprocessor
@@ -167,15 +185,35 @@ def export_to_transformers(backbone, folder, tokenizer=None):
             family.save_tokenizer(tokenizer, temporary)
 
 
+# What a preset may hold; a folder with anything else is somebody's.
+_WRITTEN = {
+    "config.json",
+    "model.weights.h5",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "assets",
+    "preprocessor.json",
+    "task.json",
+    _HEAD,
+}
+
+
 @contextlib.contextmanager
 def _replacing_preset(folder):
     folder = os.fspath(folder)
     if os.path.exists(folder):
-        held = os.listdir(folder) if os.path.isdir(folder) else ["a file"]
-        if held and "config.json" not in held:
+        held = set(os.listdir(folder)) if os.path.isdir(folder) else {"a file"}
+        others = held - _WRITTEN
+        # One that holds weights and no configuration of ours may be another library's.
+        if others or (held and "config.json" not in held):
             raise ValueError(
                 "A preset replaces the folder that it is written to. Received: "
-                f"{folder!r}, which holds no preset. Try a new folder."
+                f"{folder!r}, which holds {', '.join(sorted(others or held))}. Try a "
+                "new folder."
             )
     with replacing(folder) as temporary:
         os.makedirs(temporary)
@@ -223,8 +261,8 @@ def _keras_backbone(cls, folder, config, load_weights, kwargs):
 def _load_weights(model, path):
     try:
         model.load_weights(path)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path!r} does not hold the weights: {error}.") from error
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path!r} does not hold the weights: {error}") from error
 
 
 def _check_class(kind, cls, folder):
@@ -248,18 +286,29 @@ def _save_head(task, path):
 
 
 def _load_head(task, folder):
-    """Gives a task the head of a folder, unless it was asked to have another."""
     table = [Tensor(name, variable) for name, variable in _head(task).items()]
-    saved = Checkpoint(folder, _HEAD)
-    if saved.shapes == {tensor.name: tensor.shape() for tensor in table}:
-        load(saved, table)
+    load(Checkpoint(folder, _HEAD), table)
 
 
-def _class_name(config):
-    return config["registered_name"].rpartition(">")[2]
+# Of a saved preprocessor, what another kind's does not take over.
+_OWN = ("self", "tokenizer", "name", "dtype", "trainable", "labels", "seed")
 
 
-def _known(cls, config):
-    """Of a config of KerasHub's class of the same job, what ours takes."""
-    names = inspect.signature(cls.__init__).parameters
-    return {name: value for name, value in config.items() if name in names}
+def _most_tokens(folder):
+    """int, how many positions the folder's backbone has; None if it does not say."""
+    config = read_json(os.path.join(folder, "config.json"))
+    if "registered_name" in config:
+        return config["config"].get("max_sequence_length")
+    return _arguments(families.of(config, folder), config, folder)[
+        "max_sequence_length"
+    ]
+
+
+def _arguments(family, config, folder):
+    """A backbone's arguments from `config.json`, whose gaps are named."""
+    try:
+        return family.arguments(config)
+    except KeyError as error:
+        raise ValueError(
+            f"config.json must say {error}. Received: {folder!r}, where it does not."
+        ) from None

@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_nlp_lite.ops import attention_implementation
 from keras_nlp_lite.ops.packing import drop_padding
+from keras_nlp_lite.ops.portable import why_not_compiled
 from keras_nlp_lite.ops.tracing import in_xla
 
 
@@ -54,15 +54,13 @@ class DropPadding(keras.layers.Layer):
         (*packed, positions), row_splits, _ = drop_padding(
             padding_mask, *inputs, positions
         )
-        if positions.shape[1] == 0:  # seen in eager mode; Keras cannot add such tensors
-            return list(inputs), None, padding_mask, None
         return packed, positions, None, row_splits
 
     def _packs(self):
         return (
             self.enabled
             and not in_xla()
-            and attention_implementation(dtype=self.compute_dtype).startswith("fused")
+            and why_not_compiled(None, self.compute_dtype) is None
         )
 
     def compute_output_spec(self, inputs, padding_mask):

@@ -6,6 +6,7 @@ from keras_nlp_lite.checks import check_fraction, check_positive_int
 from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
 from keras_nlp_lite.layers.rotary_embedding import RotaryEmbedding
 from keras_nlp_lite.ops import add_norm, matmul
+from keras_nlp_lite.ops.activations import get_activation
 from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
@@ -74,7 +75,7 @@ class GatedEncoder(keras.layers.Layer):
         self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
         self.dropout = dropout
-        self.activation = keras.activations.get(activation)
+        self.activation = get_activation(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.window = window

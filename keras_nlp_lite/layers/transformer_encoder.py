@@ -27,7 +27,7 @@ class TransformerEncoder(keras.layers.Layer):
         normalize_first: Whether a norm stands before each half (as in GPT-2; trains
             without warm-up) or after its residual (as in BERT).
         remat: Whether training keeps the block's input alone and computes the rest
-            again for the gradient: a third more time, a tenth of the memory.
+            again for the gradient: less than half of the memory, for more time.
         **kwargs: `name`, `dtype` and the rest of `keras.layers.Layer`.
 
     Call arguments:

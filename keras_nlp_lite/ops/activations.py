@@ -3,6 +3,13 @@
 import keras
 
 
+def get_activation(name):
+    """`keras.activations.get`, which knows "gelu_approximate", too."""
+    return (
+        gelu_approximate if name == "gelu_approximate" else keras.activations.get(name)
+    )
+
+
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
 def gelu_approximate(x):
     """GELU by its tanh formula, as the first BERT had it; off by at most 5e-4.

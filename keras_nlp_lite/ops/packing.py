@@ -6,6 +6,9 @@ import keras
 def drop_padding(padding_mask, *rows):
     """Puts the tokens of all rows one after the other.
 
+    Of a batch of nothing but padding the first place counts as a token: much cannot be
+    done with no token at all.
+
     Shapes: B batch, T tokens of a padded row, N tokens in all that are no padding.
 
     Args:
@@ -26,7 +29,13 @@ def drop_padding(padding_mask, *rows):
     [[5 6 7]] [0 2 3] [0 1 3]
     """
     mask = keras.ops.cast(padding_mask, "bool")
-    (where,) = keras.ops.nonzero(keras.ops.reshape(mask, (-1,)))
+    shape = keras.ops.shape(mask)
+    flat = keras.ops.reshape(mask, (-1,))
+    first = keras.ops.equal(keras.ops.arange(shape[0] * shape[1]), 0)
+    nothing = keras.ops.logical_not(keras.ops.any(flat))
+    flat = keras.ops.logical_or(flat, keras.ops.logical_and(first, nothing))
+    mask = keras.ops.reshape(flat, shape)
+    (where,) = keras.ops.nonzero(flat)
     where = keras.ops.cast(where, "int32")
     lengths = keras.ops.sum(keras.ops.cast(mask, "int32"), axis=1)
     row_splits = keras.ops.pad(keras.ops.cumsum(lengths), [(1, 0)])

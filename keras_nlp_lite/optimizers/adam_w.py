@@ -1,6 +1,7 @@
-"""AdamW, in a third of the time."""
+"""AdamW, in less time."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -37,16 +38,18 @@ class AdamW(keras.optimizers.AdamW):
         index = self._get_variable_index(variable)
         weights = _resource(variable)
         kind = weights.dtype
-        rate = tf.cast(learning_rate, kind)
-        step = tf.cast(keras.ops.convert_to_tensor(self.iterations + 1), kind)
-        beta_1, beta_2 = tf.cast(self.beta_1, kind), tf.cast(self.beta_2, kind)
+        # In float32 whatever the weights are: in bfloat16, 0.999 is 1, and the rate 0.
+        rate = tf.cast(learning_rate, tf.float32)
+        step = tf.cast(keras.ops.convert_to_tensor(self.iterations + 1), tf.float32)
+        beta_2 = min(self.beta_2, _below_one(kind))
+        fading = tf.sqrt(1 - beta_2**step) / (1 - self.beta_1**step)
         decayed = []
         if self.weight_decay and self._use_weight_decay(variable):
             # weights -= rate * decay * weights, in place.
             decayed.append(
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=weights.handle,
-                    alpha=rate * tf.cast(self.weight_decay, kind),
+                    alpha=tf.cast(rate * self.weight_decay, kind),
                     delta=weights.read_value(),
                 )
             )
@@ -55,16 +58,23 @@ class AdamW(keras.optimizers.AdamW):
                 var=weights.handle,
                 m=_resource(self._momentums[index]).handle,
                 v=_resource(self._velocities[index]).handle,
-                beta1_power=tf.pow(beta_1, step),
-                beta2_power=tf.pow(beta_2, step),
-                lr=rate,
-                beta1=beta_1,
-                beta2=beta_2,
+                beta1_power=tf.zeros((), kind),  # their share is in `fading`
+                beta2_power=tf.zeros((), kind),
+                lr=tf.cast(rate * fading, kind),
+                beta1=tf.cast(self.beta_1, kind),
+                beta2=tf.cast(beta_2, kind),
                 epsilon=tf.cast(self.epsilon, kind),
                 # An embedding's, which names the rows that it has, becomes dense only
                 # here: all rows' averages fade with each step.
                 grad=tf.cast(tf.convert_to_tensor(gradient), kind),
             )
+
+
+def _below_one(kind):
+    """The largest number of a type that is less than one: with 1 as beta_2, the second
+    average would stay at zero, and steps would have no limit."""
+    eps = 2.0**-7 if kind == tf.bfloat16 else np.finfo(kind.as_numpy_dtype).eps
+    return 1 - float(eps) / 2
 
 
 def _resource(variable):

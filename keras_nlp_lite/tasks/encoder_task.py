@@ -3,9 +3,13 @@
 import keras
 
 from keras_nlp_lite.backbones import presets
+from keras_nlp_lite.data.raw_batches import as_array
 from keras_nlp_lite.optimizers import AdamW, PlannedDecay
+from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.tasks.task import Task
 from keras_nlp_lite.tasks.text_preprocessor import TextPreprocessor
+
+_FEW = 32  # rows, as many as `predict` takes at once
 
 # Biases and norms are few, and decay would pull norms from one to zero.
 _NO_DECAY = ["bias", "beta", "gamma"]
@@ -44,6 +48,9 @@ class EncoderTask(Task):
         super().__init__(preprocessor=preprocessor, **kwargs)
         self.backbone = backbone
         self._taken = None  # names of what the backbone takes, if they have names
+
+    # Arguments that say which weights the head has.
+    shapes_of_head = frozenset({"num_classes", "hidden_dim", "projection", "labels"})
 
     # What a subclass says of itself
 
@@ -131,6 +138,21 @@ class EncoderTask(Task):
         optimizer = AdamW(PlannedDecay(self.peak_learning_rate), weight_decay=0.01)
         optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
         return optimizer
+
+    # Answering
+
+    def ask(self, x, **kwargs):
+        """`predict` for code that asks: a few rows without the second it takes to start.
+
+        Args:
+            x: As `predict` takes it.
+            **kwargs: The rest of `predict`.
+        """
+        x = as_array(x)
+        if kwargs or x.shape[0] > _FEW:
+            return self.predict(x, **{"verbose": 0, **kwargs})
+        with plain_errors():
+            return self.predict_on_batch(x)
 
     # Keeping
 

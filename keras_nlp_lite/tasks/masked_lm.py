@@ -74,6 +74,12 @@ class MaskedLM(TokenTask):
     def build_head(self, width):
         embedding = getattr(self.backbone, "token_embedding", None)
         size = None
+        if embedding is None and self.preprocessor is None:
+            raise ValueError(
+                "A backbone without `token_embedding` needs a preprocessor, whose "
+                "vocabulary says how many tokens there are. Received: "
+                f"{type(self.backbone).__name__}, preprocessor=None."
+            )
         if embedding is None:
             size = self.preprocessor.tokenizer.vocabulary_size()
         self.head = MaskedLMHead(

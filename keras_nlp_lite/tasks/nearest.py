@@ -47,6 +47,7 @@ def nearest(queries, vectors, k):
 def _best(scores, k):
     places = np.arange(len(scores))
     if k < len(scores):
-        places = np.argpartition(-scores, k - 1)[:k]
-    places = places[np.lexsort((places, -scores[places]))]
+        last = -np.partition(-scores, k - 1)[k - 1]
+        places = np.flatnonzero(scores >= last)  # more than k where some are equal
+    places = places[np.lexsort((places, -scores[places]))][:k]
     return [Match(int(i), float(scores[i])) for i in places]

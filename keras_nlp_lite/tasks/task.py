@@ -164,8 +164,8 @@ class Task(keras.Model):
             jit_compile: Whether XLA compiles the step. "auto": on a GPU, where the
                 layers allow it; never on a CPU, where it is the slower way.
             steps_per_execution: Steps in one call of the training function, which is
-                how often callbacks hear of batches. "auto": 64 for a model of under
-                two million weights, otherwise 1.
+                how often callbacks hear of batches. "auto": up to 64 for the
+                baselines, whose steps are short; 1 on encoders.
             **kwargs: The rest of `keras.Model.compile`.
         """
         super().compile(
@@ -287,9 +287,9 @@ class Task(keras.Model):
                 a Dataset decides its own order.
             cache: Whether to preprocess once and keep the rows in memory, so that
                 later epochs do no text work: True up to 1 GiB for training and as much
-                for validation data, a number of bytes, or False. Generators, PyDatasets, data without end and preprocessors that
-                draw random numbers are never kept. Set it to False where the Dataset
-                itself draws random numbers.
+                for validation data, a number of bytes, or False. Generators, PyDatasets,
+                data without end and preprocessors that draw random numbers are never
+                kept. Set it to False where the Dataset itself draws random numbers.
 
         The other arguments are those of `keras.Model.fit`.
 

@@ -240,10 +240,16 @@ class TextClassifier(ClassLabels, EncoderTask):
 
     def check_data(self, dataset, labels):
         super().check_data(dataset, labels)
-        if labels or self.num_texts is None:
-            x = dataset.element_spec
-            x = x[0] if isinstance(x, tuple) else x
-            self.num_texts = len(x) if isinstance(x, tuple) else 1
+        x = dataset.element_spec
+        x = x[0] if isinstance(x, tuple) else x
+        came = len(x) if isinstance(x, tuple) else 1
+        if self.num_texts is None:
+            self.num_texts = came
+        elif came != self.num_texts:
+            raise ValueError(
+                f"An example must have {self.num_texts} texts, as `num_texts` or the "
+                f"first data said. Received: {came}."
+            )
 
     def settings(self):
         activation = self.activation

@@ -127,7 +127,7 @@ class TextEmbedder(EncoderTask):
     def _vectors(self, x, batch_size=None, verbose=0):
         """(float32 [N, D], whether it was a single one), of texts or vectors."""
         if isinstance(x, (str, bytes)):
-            return self.predict([x], verbose=0), True
+            return self.ask([x]), True
         if _holds_texts(x):
             return self.predict(x, batch_size=batch_size, verbose=verbose), False
         vectors = np.asarray(x, "float32")

@@ -2,12 +2,8 @@
 
 import keras
 
-from keras_nlp_lite.data.raw_batches import as_array
 from keras_nlp_lite.tasks.encoder_task import EncoderTask
 from keras_nlp_lite.tasks.logits import loss_on_logits
-from keras_nlp_lite.tasks.plain_errors import plain_errors
-
-_FEW = 32  # rows, as many as `predict` takes at once
 
 
 class TokenTask(EncoderTask):
@@ -76,19 +72,6 @@ class TokenTask(EncoderTask):
             weighted_metrics=weighted_metrics,
             **kwargs,
         )
-
-    def ask(self, x, **kwargs):
-        """`predict` for code that asks: a few rows without the second it takes to start.
-
-        Args:
-            x: As `predict` takes it.
-            **kwargs: The rest of `predict`.
-        """
-        x = as_array(x)
-        if kwargs or x.shape[0] > _FEW:
-            return self.predict(x, **{"verbose": 0, **kwargs})
-        with plain_errors():
-            return self.predict_on_batch(x)
 
     def make_predict_function(self, force=False):
         # Answers are as many as there are words or masks in a batch: XLA would compile

@@ -149,7 +149,8 @@ def test_a_checkpoint_may_lack_the_pooler(copied):
         {name: x for name, x in tensors.items() if "pooler" not in name},
         copied / "model.safetensors",
     )
-    backbone = Backbone.from_preset(copied)
+    with pytest.warns(UserWarning, match=r"pooler\.dense\.weight"):
+        backbone = Backbone.from_preset(copied)
     saved = np.load(BERT / "answers.npz")
     outputs = backbone.predict({n: saved[n] for n in backbone.input}, verbose=0)
     kept = saved["padding_mask"].astype(bool)
@@ -251,9 +252,62 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_a_folder_that_is_no_preset_is_not_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("all of it")
-    with pytest.raises(ValueError, match="holds no preset"):
+    with pytest.raises(ValueError, match="holds thesis.txt"):
         Backbone.from_preset(BERT).save_to_preset(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "all of it"
+
+
+def test_a_folder_with_more_than_a_preset_is_not_replaced(tmp_path):
+    backbone = Backbone.from_preset(BERT)
+    backbone.save_to_preset(tmp_path / "preset")
+    (tmp_path / "preset" / "thesis.txt").write_text("all of it")
+    with pytest.raises(ValueError, match="thesis.txt"):
+        backbone.save_to_preset(tmp_path / "preset")
+    with pytest.raises(ValueError, match="thesis.txt"):
+        backbone.export_to_transformers(tmp_path / "preset")
+    assert (tmp_path / "preset" / "thesis.txt").exists()
+
+
+def test_half_a_pooler_is_refused(copied):
+    damaged(copied, lambda x: x.pop("pooler.dense.weight"))
+    with pytest.raises(ValueError, match=r"pooler\.dense\.weight.*missing"):
+        Backbone.from_preset(copied)
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "said"),
+    [
+        ("bert", {"position_embedding_type": "relative_key"}, "relative_key"),
+        ("roberta", {"pad_token_id": 0}, "pad_token_id=0"),
+        ("modernbert", {"norm_bias": True}, "norm_bias"),
+    ],
+)
+def test_a_setting_that_would_change_the_answers_is_refused(
+    family, change, said, tmp_path
+):
+    source = CHECKPOINTS / "transformers" / family
+    folder = pathlib.Path(shutil.copytree(source, tmp_path / family))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(ValueError, match=said):
+        Backbone.from_preset(folder)
+
+
+def test_a_gap_in_the_configuration_is_named(copied):
+    config = json.loads((copied / "config.json").read_text())
+    del config["hidden_size"]
+    (copied / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="must say 'hidden_size'"):
+        Backbone.from_preset(copied)
+
+
+def test_gelu_by_tanh_is_known_to_every_family(tmp_path):
+    source = CHECKPOINTS / "transformers" / "modernbert"
+    folder = pathlib.Path(shutil.copytree(source, tmp_path / "modernbert"))
+    config = json.loads((folder / "config.json").read_text())
+    config["hidden_activation"] = "gelu_pytorch_tanh"
+    (folder / "config.json").write_text(json.dumps(config))
+    assert_answers(Backbone.from_preset(folder), folder, atol=0.05)
 
 
 def test_a_preset_on_a_hub_goes_through_its_package(monkeypatch):

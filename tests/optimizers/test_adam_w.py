@@ -82,6 +82,19 @@ def test_a_row_looked_up_twice_has_the_sum_of_its_gradients():
     np.testing.assert_array_equal(table, dense)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_it_moves_weights_of_every_type(dtype):
+    """Half a type rounds beta_2 to one."""
+    weight = keras.Variable([1.0, -2.0], dtype=dtype)
+    optimizer = AdamW(0.125, epsilon=1e-4)
+    for _ in range(3):
+        gradient = keras.ops.cast([1.0, -1.0], dtype)
+        optimizer.apply([gradient], [weight])
+    moved = keras.ops.cast(weight, "float32").numpy() - [1.0, -2.0]
+    # A constant gradient makes steps of about the rate.
+    np.testing.assert_allclose(moved, [-0.375, 0.375], rtol=0.3)
+
+
 def test_decay_leaves_out_what_it_is_told_to():
     weights = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
     optimizer = AdamW(0.5, weight_decay=0.5)

@@ -104,7 +104,14 @@ def test_several_queries_find_what_each_would_find_alone(bert):
     assert len(bert.search("a joy", vectors, k=99)) == 5
 
 
-def test_search_agrees_with_sorting_everything_and_equals_come_in_order():
+def test_of_equals_the_first_come_first():
+    vectors = np.ones([1000, 4], "float32")
+    vectors[9] = 2.0
+    (found,) = quick().search(np.ones([1, 4], "float32"), vectors, k=4)
+    assert [match.index for match in found] == [9, 0, 1, 2]
+
+
+def test_search_agrees_with_sorting_everything():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=[997, 6]).astype("float32")
     vectors[500:600] = vectors[7]  # more equals than are wanted
