@@ -72,7 +72,8 @@ class Checkpoint:
             return safe_open(path, "np")
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{path!r} is no whole safetensors file: {error}. Try to copy it again."
+                f"{path!r} is no whole safetensors file: {error}. Try to copy it again, "
+                "with `git lfs pull` if it came by git."
             ) from error
 
 

@@ -129,6 +129,11 @@ def load_tokenizer(folder, cls=BertTokenizer, **kwargs):
         lowercase = said.get("do_lower_case", True)
         accents = said.get("strip_accents")  # with the case, unless it is said
         strip_accents = lowercase if accents is None else accents
+    elif not os.path.exists(os.path.join(folder, "tokenizer.json")):
+        raise ValueError(
+            f"A tokenizer needs vocab.txt or tokenizer.json. Received: {folder!r}, "
+            "which has neither."
+        )
     else:
         vocabulary, lowercase, strip_accents, _ = word_piece_from_tokenizer_json(
             os.path.join(folder, "tokenizer.json")
@@ -149,3 +154,13 @@ def save_tokenizer(tokenizer, folder):
     path = os.path.join(folder, "tokenizer_config.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(said, file, indent=2)
+
+
+def masked_lm_table(head):
+    """Names there and variables here of the head that guesses hidden tokens."""
+    name = "cls.predictions"
+    return [
+        *linear(f"{name}.transform.dense", head.intermediate),
+        *norm(f"{name}.transform.LayerNorm", head.norm),
+        Tensor(f"{name}.bias", head.bias),
+    ]

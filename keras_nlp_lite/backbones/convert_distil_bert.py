@@ -83,3 +83,12 @@ def table(backbone):
 def load_tokenizer(folder, **kwargs):
     """The tokenizer of a folder."""
     return convert_bert.load_tokenizer(folder, DistilBertTokenizer, **kwargs)
+
+
+def masked_lm_table(head):
+    """Names there and variables here of the head that guesses hidden tokens."""
+    return [
+        *linear("vocab_transform", head.intermediate),
+        *norm("vocab_layer_norm", head.norm),
+        Tensor("vocab_projector.bias", head.bias),
+    ]

@@ -149,3 +149,13 @@ def save_tokenizer(tokenizer, folder):
         f"{type(tokenizer).__name__} for {folder!r}. Try tokenizer=None, and copy "
         "tokenizer.json."
     )
+
+
+def masked_lm_table(head):
+    """Names there and variables here of the head that guesses hidden tokens; its other
+    biases stay zero."""
+    return [
+        *linear("head.dense", head.intermediate, bias=False),
+        *norm("head.norm", head.norm, bias=False),
+        Tensor("decoder.bias", head.bias),
+    ]

@@ -3,7 +3,7 @@
 import json
 import os
 
-from keras_nlp_lite.backbones.convert import Tensor, norm
+from keras_nlp_lite.backbones.convert import Tensor, linear, norm
 from keras_nlp_lite.backbones.convert_bert import (
     activation,
     activation_there,
@@ -116,3 +116,12 @@ def save_tokenizer(tokenizer, folder):
     path = os.path.join(folder, "tokenizer_config.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump(said, file, indent=2)
+
+
+def masked_lm_table(head):
+    """Names there and variables here of the head that guesses hidden tokens."""
+    return [
+        *linear("lm_head.dense", head.intermediate),
+        *norm("lm_head.layer_norm", head.norm),
+        Tensor("lm_head.bias", head.bias),
+    ]

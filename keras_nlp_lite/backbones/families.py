@@ -1,4 +1,14 @@
-"""The families of models that are known, by the names that folders give them."""
+"""The families of models that are known, by the names that folders give them.
+
+A family is a file, `convert_<family>.py`, which has
+
+    MODEL_TYPE, BACKBONE         "model_type" in `config.json`, and the class here
+    PREFIX, IGNORE               what names may begin with; beginnings of names not needed
+    arguments(config)            of the class, from `config.json`; config(backbone), back
+    table(backbone)              list of `convert.Tensor`: names there, variables here
+    masked_lm_table(head)        the same of the head that guesses hidden tokens
+    load_tokenizer(folder)       and save_tokenizer(tokenizer, folder)
+"""
 
 import importlib
 

@@ -126,8 +126,14 @@ def load_task(cls, preset, load_weights=True, **kwargs):
         kwargs["preprocessor"] = load_preprocessor(cls.preprocessor_cls, folder)
     asked = {k for k, v in kwargs.items() if same and saved["config"].get(k) != v}
     if same:
-        kwargs = {**saved["config"], **kwargs}
+        kept = dict(saved["config"])
+        if asked & cls.shapes_of_head:
+            kept.pop("class_names", None)  # which are those of another head
+        kwargs = {**kept, **kwargs}
     task = cls(**kwargs)
+    config = read_json(os.path.join(folder, "config.json"))
+    if load_weights and "registered_name" not in config:
+        _load_pretrained_head(task, families.of(config, folder), folder)
     if same and load_weights and not asked & cls.shapes_of_head:
         task.ensure_built()
         _load_head(task, folder)
@@ -177,38 +183,41 @@ def export_to_transformers(backbone, folder, tokenizer=None):
     family = families.of_backbone(backbone)
     config = {"model_type": family.MODEL_TYPE, **family.config(backbone)}
     tensors = {tensor.name: tensor.array() for tensor in family.table(backbone)}
-    with _replacing_preset(folder) as temporary:
+    with _replacing_preset(folder, _THEIRS) as temporary:
         _write_json(temporary, "config.json", config)
-        path = os.path.join(temporary, "model.safetensors")
-        save_file(tensors, path, metadata={"format": "pt"})
+        _write_tensors(tensors, os.path.join(temporary, "model.safetensors"))
         if tokenizer is not None:
             family.save_tokenizer(tokenizer, temporary)
 
 
-# What a preset may hold; a folder with anything else is somebody's.
-_WRITTEN = {
+# What `save_task` and `save_backbone` write; a folder with anything else is somebody's.
+_OURS = {
     "config.json",
     "model.weights.h5",
-    "model.safetensors",
     "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
     "assets",
     "preprocessor.json",
     "task.json",
     _HEAD,
 }
+# And `export_to_transformers`.
+_THEIRS = {
+    "config.json",
+    "model.safetensors",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+}
 
 
 @contextlib.contextmanager
-def _replacing_preset(folder):
+def _replacing_preset(folder, written=_OURS):
+    """A new folder to write to, which then replaces one that held nothing else."""
     folder = os.fspath(folder)
     if os.path.exists(folder):
         held = set(os.listdir(folder)) if os.path.isdir(folder) else {"a file"}
-        others = held - _WRITTEN
-        # One that holds weights and no configuration of ours may be another library's.
+        others = held - written
         if others or (held and "config.json" not in held):
             raise ValueError(
                 "A preset replaces the folder that it is written to. Received: "
@@ -218,6 +227,13 @@ def _replacing_preset(folder):
     with replacing(folder) as temporary:
         os.makedirs(temporary)
         yield temporary
+
+
+def _write_tensors(tensors, path):
+    save_file(tensors, path, metadata={"format": "pt"})
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)  # who may read the other files may read this
 
 
 def _write_backbone(backbone, folder):
@@ -282,7 +298,23 @@ def _head(task):
 
 
 def _save_head(task, path):
-    save_file({n: keras.ops.convert_to_numpy(v) for n, v in _head(task).items()}, path)
+    arrays = {n: keras.ops.convert_to_numpy(v) for n, v in _head(task).items()}
+    _write_tensors(arrays, path)
+
+
+def _load_pretrained_head(task, family, folder):
+    """Gives a task the head that a Hugging Face folder has for it, if it has one."""
+    table = task.pretrained_head(family)
+    if not table:
+        return
+    checkpoint = Checkpoint(folder)
+    if any(tensor.name in checkpoint.shapes for tensor in table):
+        load(checkpoint, table, ignore=("",))  # the rest is the backbone's
+    else:
+        warnings.warn(
+            f"{folder!r} has no head for {type(task).__name__}: it starts at random.",
+            stacklevel=4,
+        )
 
 
 def _load_head(task, folder):

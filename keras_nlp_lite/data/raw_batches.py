@@ -53,6 +53,18 @@ def is_stream(x):
     return isinstance(x, keras.utils.PyDataset) or hasattr(x, "__next__")
 
 
+def holds_text(x):
+    """Whether `x` is text, or begins with some: a list, an array or a Dataset."""
+    if isinstance(x, tf.data.Dataset):
+        x = tf.nest.flatten(x.element_spec)[0]
+    while isinstance(x, (list, tuple)) and len(x):
+        x = x[0]
+    if isinstance(x, (str, bytes)):
+        return True
+    dtype = getattr(x, "dtype", None)
+    return dtype == tf.string or getattr(dtype, "kind", "") in ("U", "S", "O")
+
+
 def as_array(x):
     """Texts, labels or weights as a tensor; strings however they are spelled.
 

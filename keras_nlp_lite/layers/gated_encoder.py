@@ -163,8 +163,8 @@ class GatedEncoder(keras.layers.Layer):
             seed=of_attended,
             return_sum=True,
         )
-        gated, gate = keras.ops.split(matmul(x, self.widen.kernel), 2, axis=-1)
-        x = matmul(self.activation(gated) * gate, self.narrow.kernel)  # [B, T, D]
+        gated, gate = keras.ops.split(_product(self.widen, x), 2, axis=-1)
+        x = _product(self.narrow, self.activation(gated) * gate)  # [B, T, D]
         if of_thought is not None:
             x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
         return residual + x
@@ -212,3 +212,8 @@ class GatedEncoder(keras.layers.Layer):
         )
         norm.build(inputs_shape)
         return norm
+
+
+def _product(dense, x):
+    """x @ kernel; a layer with quantized weights knows its own way to multiply."""
+    return matmul(x, dense.kernel) if dense.quantization_mode is None else dense(x)

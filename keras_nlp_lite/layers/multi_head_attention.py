@@ -183,6 +183,8 @@ class MultiHeadAttention(keras.layers.MultiHeadAttention):
 
         Apart, for who has more to add to each token.
         """
+        if self._output_dense.quantization_mode is not None:
+            return self._output_dense(attended), None
         kernel = keras.ops.convert_to_tensor(self._output_dense.kernel)
         rows = keras.ops.shape(attended)[:-2]
         width = kernel.shape[0] * kernel.shape[1]

@@ -192,12 +192,20 @@ class TransformerEncoder(keras.layers.Layer):
         else:
             norm = self.attention_norm
             x = residual = self._normalize(norm, x, residual, bias, of_attended)
-        x = self._activate(matmul(x, self.widen.kernel))  # [B, T, intermediate_dim]
-        x = matmul(x, self.narrow.kernel)  # [B, T, D]
+        # A layer with quantized weights knows its own way to multiply.
+        if self.widen.quantization_mode is None:
+            x = self._activate(matmul(x, self.widen.kernel))  # [B, T, intermediate_dim]
+        else:
+            x = self.widen(x)
+        if self.narrow.quantization_mode is None:
+            x, bias = matmul(x, self.narrow.kernel), self.narrow.bias  # [B, T, D]
+        else:
+            x, bias = self.narrow(x), None
         if not self.normalize_first:
-            norm, bias = self.feedforward_norm, self.narrow.bias
+            norm = self.feedforward_norm
             return self._normalize(norm, x, residual, bias, of_thought)
-        x = x + keras.ops.cast(self.narrow.bias, x.dtype)
+        if bias is not None:
+            x = x + keras.ops.cast(bias, x.dtype)
         if of_thought is not None:
             x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
         return residual + x

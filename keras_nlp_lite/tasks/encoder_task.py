@@ -61,6 +61,11 @@ class EncoderTask(Task):
     def build_head(self, width):
         """Builds the layers behind the backbone, whose features are D = `width` wide."""
 
+    def pretrained_head(self, family):
+        """list of `Tensor`: what the head is called in a Hugging Face folder of a
+        family (`backbones/families.py`); None where such folders have none for it."""
+        return
+
     # The model
 
     def build(self, input_shape=None):

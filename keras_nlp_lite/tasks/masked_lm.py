@@ -93,6 +93,11 @@ class MaskedLM(TokenTask):
         )
         self.head.build((None, None, width), (None, None))
 
+    def pretrained_head(self, family):
+        if not self.built:
+            self.build()
+        return family.masked_lm_table(self.head)
+
     def call(self, x, training=None):
         features = self.sequence_features(x, training=training)
         logits = self.head(features, x["mask_positions"])

@@ -16,6 +16,7 @@ from keras_nlp_lite.data.raw_batches import (
     as_array,
     as_input,
     given,
+    holds_text,
     is_stream,
     raw_batches,
     split_arrays,
@@ -205,6 +206,14 @@ class Task(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def _refuse_text(self, x):
+        """Text is of no use to a model that has nobody to prepare it."""
+        if holds_text(x):
+            raise ValueError(
+                f"This {type(self).__name__} has no preprocessor, and takes prepared "
+                "tensors. Received: text. Try preprocessor=..., which makes ids of it."
+            )
+
     def _get_ready(self):
         """Before anything runs: weights, and a compiled state."""
         self.ensure_built()
@@ -307,6 +316,7 @@ class Task(keras.Model):
             "validation_freq": validation_freq,
         }
         if self.preprocessor is None:
+            self._refuse_text(x)
             self._get_ready()
             self._set_steps(self._choose_steps(None, steps_per_epoch or 1, callbacks))
             batches = steps_per_epoch or count_batches(x, batch_size, validation_split)
@@ -378,6 +388,7 @@ class Task(keras.Model):
         with plain_errors():
             self._get_ready()
             if self.preprocessor is None:
+                self._refuse_text(x)
                 with self._steps(1):
                     return super().evaluate(
                         x,
@@ -401,6 +412,7 @@ class Task(keras.Model):
         self.ensure_built()
         with plain_errors(), self._steps(1):
             if self.preprocessor is None:
+                self._refuse_text(x)
                 return super().predict(x, batch_size=batch_size, **kwargs)
             dataset = raw_batches(x, batch_size=batch_size)
             self.check_data(dataset, labels=False)

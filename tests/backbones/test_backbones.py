@@ -249,6 +249,17 @@ def test_half_precision_stays_near_full(family, policy):
     assert error.mean() < (0.02 if "bfloat" in policy else 0.003)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_quantized_weights_stay_near_full_ones(family):
+    backbone = made(family)
+    x = inputs(backbone, masks()["behind"])
+    full = features(backbone, x).numpy()
+    backbone.quantize("int8")
+    kept = masks()["behind"]
+    error = np.abs(features(backbone, x).numpy() - full)[kept]
+    assert 0 < error.mean() < 0.05 * np.abs(full[kept]).mean()
+
+
 # Training a part
 
 
