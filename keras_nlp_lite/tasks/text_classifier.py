@@ -47,7 +47,7 @@ class TextClassifier(ClassLabels, EncoderTask):
         class_names: The classes' names, in order of their labels; taken from the
             training data where it knows them.
         num_texts: How many texts an export takes: 2 for pairs. None: as many as the
-            data that `fit` sees.
+            first data that the model sees.
         **kwargs: `name`, `dtype` and the rest of `keras.Model`.
 
     Call arguments:
@@ -240,16 +240,10 @@ class TextClassifier(ClassLabels, EncoderTask):
 
     def check_data(self, dataset, labels):
         super().check_data(dataset, labels)
-        x = dataset.element_spec
-        x = x[0] if isinstance(x, tuple) else x
-        came = len(x) if isinstance(x, tuple) else 1
         if self.num_texts is None:
-            self.num_texts = came
-        elif came != self.num_texts:
-            raise ValueError(
-                f"An example must have {self.num_texts} texts, as `num_texts` or the "
-                f"first data said. Received: {came}."
-            )
+            x = dataset.element_spec
+            x = x[0] if isinstance(x, tuple) else x
+            self.num_texts = len(x) if isinstance(x, tuple) else 1
 
     def settings(self):
         activation = self.activation

@@ -292,7 +292,8 @@ def test_a_missing_table_is_named_with_a_guess(table):
 
 
 @pytest.mark.parametrize(
-    "content", [b"no gzip at all", gzip.compress(GOOD.encode(), mtime=0)[:-12], b"\x1f\x8b\x08"]
+    "content",
+    [b"no gzip at all", gzip.compress(GOOD.encode(), mtime=0)[:-12], b"\x1f\x8b\x08"],
 )
 def test_a_damaged_gzip_file_is_named(table, content):
     path = table(content, "reviews.csv.gz")
