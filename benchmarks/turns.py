@@ -3,6 +3,7 @@ machine whose speed drifts is fair to all."""
 
 import multiprocessing
 import os
+import pickle
 import statistics
 import time
 
@@ -28,11 +29,11 @@ class Contender:
 
     def seconds(self, case):
         """Of a call, the mean of a turn."""
-        self.pipe.send(case)
+        self.pipe.send_bytes(pickle.dumps(case))
         return self.pipe.recv()
 
     def end(self):
-        self.pipe.send(None)
+        self.pipe.send_bytes(b"")
         self.process.join()
 
 
@@ -56,9 +57,9 @@ def _serve(make, pipe, warm, turn):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     current, run = None, None
-    while (case := pipe.recv()) is not None:
+    while case := pipe.recv_bytes():  # arrays in it could not be compared
         if case != current:
-            run, current = make(*case), case
+            run, current = make(*pickle.loads(case)), case
             run()  # traces and compiles
         # The first calls bring back the caches that the last contender's turn took, and
         # outlast the threads that still spin from it; then calls follow one another, as

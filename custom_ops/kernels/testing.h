@@ -138,7 +138,7 @@ class Random {
   std::normal_distribution<float> normal_;
 };
 
-Array Normals(Element element, int64_t size, float deviation, Random& random) {
+inline Array Normals(Element element, int64_t size, float deviation, Random& random) {
   Array array(size * reference::SizeOf(element));
   for (int64_t i = 0; i < size; ++i) {
     reference::Write(element, random.Normal() * deviation, array.data(), i);
@@ -146,7 +146,7 @@ Array Normals(Element element, int64_t size, float deviation, Random& random) {
   return array;
 }
 
-double Largest(Element element, const Array& array, int64_t size) {
+inline double Largest(Element element, const Array& array, int64_t size) {
   double largest = 0;
   for (int64_t i = 0; i < size; ++i) {
     largest = std::max<double>(largest, std::fabs(reference::Read(element, array.data(), i)));
@@ -168,7 +168,7 @@ void OnEveryInstructionSet(Element element, Body body) {
 
 // An array may err twice as much as the plain formula does in the same types, or, where
 // that is nearly exact, by `floor`. Zeros that `exactly_zero` demands are exact.
-void CompareArray(const std::string& where, const char* array_name, Element element,
+inline void CompareArray(const std::string& where, const char* array_name, Element element,
                   const Array& array, const std::vector<double>& truth,
                   const std::vector<float>& plain, double floor,
                   const std::function<bool(int64_t)>& exactly_zero) {

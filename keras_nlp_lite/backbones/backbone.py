@@ -3,9 +3,11 @@
 import types
 
 import keras
+import numpy as np
 
 from keras_nlp_lite.backbones import presets
-from keras_nlp_lite.ops import portable_attention
+from keras_nlp_lite.checks import check_positive_int
+from keras_nlp_lite.ops import portable_ops
 
 
 class Backbone(keras.Model):
@@ -76,6 +78,45 @@ class Backbone(keras.Model):
             config["dtype"] = keras.dtype_policies.deserialize(config["dtype"])
         return cls(**config)
 
+    def resize_vocabulary(self, vocabulary_size):
+        """A backbone for a larger or smaller vocabulary, with the weights of this one.
+
+        Weights cannot change their shape, so that it is another model: make tasks on it
+        anew.
+
+        Args:
+            vocabulary_size: V, of the other, such as `tokenizer.vocabulary_size()` after
+                `tokenizer.add_tokens`. Ids that both have keep their vectors; new ones
+                get the mean of all, which is better than noise: scores for them begin
+                where the others' are on average.
+
+        Returns:
+            A backbone of the same class.
+
+        Raises:
+            ValueError: the size is no positive integer; weights were added to this
+                backbone, as by `enable_lora`.
+        """
+        check_positive_int("vocabulary_size", vocabulary_size)
+        config = {**self.get_config(), "vocabulary_size": vocabulary_size}
+        other = type(self).from_config(config)
+        if len(other.weights) != len(self.weights):
+            raise ValueError(
+                "A backbone can be resized that has the weights of its class and no "
+                f"others. Received: {len(self.weights)} weights instead of "
+                f"{len(other.weights)}. Resize before `enable_lora`."
+            )
+        for ours, theirs in zip(self.weights, other.weights):
+            value = keras.ops.convert_to_numpy(ours)
+            if ours.shape != theirs.shape:  # [V, D]
+                mean = value.mean(0, dtype="float32", keepdims=True)
+                new = mean.repeat(max(vocabulary_size - len(value), 0), 0)
+                value = np.concatenate(
+                    [value[:vocabulary_size], new.astype(value.dtype)]
+                )
+            theirs.assign(value)
+        return other
+
     # Presets
 
     @classmethod
@@ -111,7 +152,7 @@ class Backbone(keras.Model):
 
     def export(self, filepath, *args, **kwargs):
         """As Keras's, of TensorFlow's own ops alone, so that it loads anywhere."""
-        with portable_attention():
+        with portable_ops():
             super().export(filepath, *args, **kwargs)
 
     # Training a part

@@ -6,14 +6,16 @@ from keras_nlp_lite.ops.attention import (
     attention_implementation,
 )
 from keras_nlp_lite.ops.bias_gelu import bias_gelu
+from keras_nlp_lite.ops.library import library_path
 from keras_nlp_lite.ops.matmul import matmul
-from keras_nlp_lite.ops.portable import portable_attention
+from keras_nlp_lite.ops.portable import portable_ops
 
 __all__ = [
     "add_norm",
     "attention",
     "attention_implementation",
     "bias_gelu",
+    "library_path",
     "matmul",
-    "portable_attention",
+    "portable_ops",
 ]

@@ -35,6 +35,18 @@ def why_not():
     return _switched_off() or _library().why_not
 
 
+def library_path():
+    """The file of the compiled ops, for programs that load a graph with them and not this
+    package: `tf.load_op_library(path)`.
+
+    Raises:
+        RuntimeError: The compiled ops are not loaded.
+    """
+    if load() is None:
+        raise RuntimeError(f"There is no library of ops, because {why_not()}.")
+    return str(_library().path)
+
+
 def instruction_set(dtype):
     """What the kernels run on here: "portable", "avx2", "avx512" or "avx512_bf16".
 
@@ -54,6 +66,7 @@ def instruction_set(dtype):
 class _Library(NamedTuple):
     ops: Any = None
     symbols: Any = None
+    path: pathlib.Path | None = None
     why_not: str | None = None
 
 
@@ -90,4 +103,4 @@ def _library():
         reason = str(error).splitlines()[0].rstrip(".")
         return _Library(why_not=f"the compiled ops cannot be loaded: {reason}")
     symbols.KnlAttentionInstructionSet.restype = ctypes.c_char_p
-    return _Library(ops, symbols)
+    return _Library(ops, symbols, path)

@@ -13,18 +13,18 @@ _PORTABLE = contextvars.ContextVar("portable", default=False)
 
 
 @contextlib.contextmanager
-def portable_attention():
+def portable_ops():
     """Within it, attention is made of TensorFlow's own ops, as the formula has it, and
-    so are `add_norm` and `bias_gelu`.
+    so are `add_norm`, `bias_gelu` and byte-pair tokenizers.
 
-    A graph with the compiled op loads only where the op was loaded before, as
-    `attention_implementation()` does. One traced in here loads anywhere: it is for what
-    is exported.
+    A graph with compiled ops loads only where these were loaded before, by this package
+    or by `tf.load_op_library(library_path())`. One traced in here loads anywhere: it is
+    for what is exported.
 
     Example:
 
     >>> from keras_nlp_lite.ops import attention_implementation
-    >>> with portable_attention():
+    >>> with portable_ops():
     ...     attention_implementation()
     'reference: float32, because the graph is to load anywhere'
     """
@@ -33,6 +33,11 @@ def portable_attention():
         yield
     finally:
         _PORTABLE.reset(before)
+
+
+def is_portable():
+    """Whether this is within `portable_ops`."""
+    return _PORTABLE.get()
 
 
 def why_not_compiled(x, dtype):

@@ -22,7 +22,7 @@ from keras_nlp_lite.data.raw_batches import (
     split_arrays,
 )
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
-from keras_nlp_lite.ops import portable_attention
+from keras_nlp_lite.ops import portable_ops
 from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.tasks.steps import choose_steps, count_batches
 from keras_nlp_lite.tasks.waiting_bar import waiting_bar
@@ -97,9 +97,9 @@ class Task(keras.Model):
 
     def serve(self, *raw):
         """What an export computes, in one graph, from what `serving_signature` says."""
-        with tf.device("CPU:0"):
-            prepared = self.preprocess_question(raw if len(raw) > 1 else raw[0])[0]
-        with portable_attention():
+        with portable_ops():
+            with tf.device("CPU:0"):
+                prepared = self.preprocess_question(raw if len(raw) > 1 else raw[0])[0]
             return self.answer(prepared)
 
     def auto_optimizer(self):

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
+from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE
 
 # What a character is: its kind, or'ed with the part it can play. A byte holds both.
 _OTHER, _LETTER, _NUMBER, _SPACE, _EDGE = range(5)
@@ -39,7 +40,7 @@ _NEW_NUMBERS = (
 _PATTERNS = {
     _LETTER: rf"[\p{{L}}{_NEW_LETTERS}]",
     _NUMBER: rf"[\p{{N}}{_NEW_NUMBERS}]",
-    _SPACE: r"[\t-\r\x{85}\p{Z}]",  # Unicode's White_Space; RE2's \s is ASCII's
+    _SPACE: WHITE_SPACE,
 }
 _TABLE_SIZE = 0x40000  # beyond the first four planes there are none of these
 

@@ -1,18 +1,22 @@
 """Byte-level byte-pair encoding: any text, as the tokens that its bytes merge to."""
 
+import itertools
 import os
 
 import keras
 import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
-from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET, unspell
-from keras_nlp_lite.tokenizers.byte_pair_merging import BytePairMerges
-from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
+from keras_nlp_lite.ops import library
+from keras_nlp_lite.ops.portable import is_portable
+from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
+from keras_nlp_lite.tokenizers.byte_pair_formula import BytePairFormula
+from keras_nlp_lite.tokenizers.byte_pair_model import BytePairModel, as_bytes
+from keras_nlp_lite.tokenizers.byte_pair_op import BytePairOp
 from keras_nlp_lite.tokenizers.byte_pair_vocabulary import BytePairVocabulary
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
 from keras_nlp_lite.tokenizers.tokenizer import Tokenizer
-from keras_nlp_lite.tokenizers.whole_tokens import check_whole_tokens, split_off
+from keras_nlp_lite.tokenizers.whole_tokens import check_whole_tokens
 
 _VOCABULARY_ASSET = "vocabulary.json"
 _MERGES_ASSET = "merges.txt"
@@ -69,10 +73,16 @@ class BytePairTokenizer(Tokenizer):
     >>> tokenizer.detokenize([6, 1, 5]).numpy()
     b'low lo'
 
+    It runs as a compiled op. Where that is not there, and in what must load anywhere, such as
+    a task's export, plain TensorFlow ops give the same ids a hundred times slower.
+
     References: Sennrich et al., "Neural Machine Translation of Rare Words with Subword
     Units", arXiv:1508.07909; Radford et al., "Language Models are Unsupervised
     Multitask Learners", 2019, section 2.2.
     """
+
+    # Of the tokens that stay whole, those that take the white space before them along.
+    taking_space = ()
 
     def __init__(
         self,
@@ -111,7 +121,7 @@ class BytePairTokenizer(Tokenizer):
             ValueError: one of both is missing; an id comes twice, or does not fit the
                 dtype; a merge, or a token that stays whole, is not in the vocabulary.
         """
-        self._vocabulary = self._tables = None
+        self._vocabulary = None
         if (vocabulary is None) != (merges is None):
             missing = "vocabulary" if vocabulary is None else "merges"
             raise ValueError(
@@ -138,8 +148,46 @@ class BytePairTokenizer(Tokenizer):
         # Constants must not belong to a graph that is being traced: a loader may call
         # this in one.
         with tf.init_scope(), on_cpu():
-            self._tables = _Tables(vocabulary, self._whole_tokens())
+            whole = self._whole_tokens()
+            taking_space = [token for token in self.taking_space if token in whole]
+            model = BytePairModel(vocabulary, whole, taking_space)
+            self._formula = BytePairFormula(model, self.add_prefix_space)
+            self._compiled = None
+            if library.load() is not None:
+                self._compiled = BytePairOp(model, self.add_prefix_space)
+            # Behind the vocabulary come the bytes that it does not have.
+            if self.compute_dtype == "string":
+                tokens = [as_bytes(token) for token in [*model.tokens, *ALPHABET]]
+                self._tokens_of_numbers = tf.constant(tokens)
+            else:
+                of_numbers = model.ids + [-1] * len(ALPHABET)
+                self._tokens_of_numbers = tf.constant(of_numbers, self.compute_dtype)
         self._vocabulary = vocabulary
+
+    def add_tokens(self, tokens, special=False):
+        """Gives the vocabulary more tokens, which stay whole where they stand in a text.
+
+        They get the ids behind the largest, in the order given. A backbone gets room for
+        them by `Backbone.resize_vocabulary`.
+
+        Args:
+            tokens: A list of str. Those that are in the vocabulary keep their ids.
+            special: Whether they are `special_tokens`, and so only looked for with
+                `special_tokens_in_strings`, or `unsplittable_tokens`.
+
+        Returns:
+            int: how many were new.
+        """
+        vocabulary = self._ready()
+        tokens = list(dict.fromkeys(check_whole_tokens("tokens", tokens)))
+        new = [token for token in tokens if token not in vocabulary]
+        ids = dict(zip(vocabulary.tokens, vocabulary.ids))
+        ids.update(zip(new, itertools.count(vocabulary.ids[-1] + 1)))
+        whole = self.special_tokens if special else self.unsplittable_tokens
+        whole.extend(token for token in tokens if token not in whole)
+        merges = [" ".join(pair) for pair in vocabulary.merges]
+        self.set_vocabulary_and_merges(ids, merges)
+        return len(new)
 
     def get_vocabulary(self):
         """list of str: every token, in the order of the ids, which may have gaps."""
@@ -174,48 +222,53 @@ class BytePairTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             text = as_strings(inputs)
-            if text.shape.rank == 0:
-                return self._rows(text[tf.newaxis])[0]
-            return self._rows(text)
+            numbers = self._encoder.encode(flat_strings(text))
+            return self._rows(text, self._tokens(numbers))
 
-    def _rows(self, text):
-        """Strings [..., B] to tokens [..., B, T]."""
+    def tokenize_with_offsets(self, inputs):
+        with on_cpu():
+            text = as_strings(inputs)
+            tokens, starts, ends, _ = self._places(text)
+            return tuple(self._rows(text, x) for x in (tokens, starts, ends))
+
+    def word_ids(self, inputs):
+        """Which word each token is of: GPT-2's words, of which a token that stays whole is
+        one, from 0 in each text."""
+        with on_cpu():
+            text = as_strings(inputs)
+            return self._rows(text, self._places(text)[3])
+
+    def _places(self, text):
+        """Tokens, starts, ends and words, each ragged [N, None], of all strings."""
+        self._ready()
+        numbers, ends, words = self._encoder.encode_with_places(flat_strings(text))
+        starts = tf.concat([[0], ends[:-1]], 0)[: tf.size(ends)]
+        is_first = tf.ragged.range(numbers.row_lengths()).flat_values == 0
+        starts = tf.where(is_first, tf.zeros_like(starts), starts)
+        return self._tokens(numbers), *map(numbers.with_values, (starts, ends, words))
+
+    def _tokens(self, numbers):
+        """Tokens by number as ids, or as strings."""
+        return numbers.with_values(tf.gather(self._tokens_of_numbers, numbers.values))
+
+    def _rows(self, text, values):
+        """Ragged [N, T], of all strings, as rows [..., B, T] for strings [..., B]."""
         rank = text.shape.rank
-        if rank > 1 and not isinstance(text, tf.RaggedTensor):
-            text = tf.RaggedTensor.from_tensor(text, ragged_rank=rank - 1)
-        flat = text.flat_values if rank > 1 else text  # [N]
-        numbers = self._numbers(flat)  # ragged [N, T]
-        if self.compute_dtype == "string":
-            tokens = tf.gather(self._tables.tokens, numbers)
-        else:
-            tokens = tf.cast(tf.gather(self._tables.ids, numbers), self.compute_dtype)
+        if rank == 0:
+            return self._rows(text[tf.newaxis], values)[0]
         if rank > 1:
-            tokens = text.with_flat_values(tokens)
+            text = _as_ragged(text)
+            values = text.with_flat_values(values)
         if self.sequence_length is None:
-            return tokens
-        return tokens.to_tensor(shape=[*text.shape.as_list(), self.sequence_length])
+            return values
+        return values.to_tensor(shape=[*text.shape.as_list(), self.sequence_length])
 
-    def _numbers(self, text):
-        """Strings [N] to the places of their tokens in the tables, ragged [N, None]."""
-        whole = self._whole_tokens()
-        if not whole:
-            return self._merged(text)
-        segments = split_off(text, whole)  # ragged [N, S]
-        flat = segments.flat_values
-        number = self._tables.number_of_whole.lookup(flat)  # -1 where it is text
-        text = self._merged(tf.where(number < 0, flat, ""))  # none where it is a token
-        whole = tf.ragged.boolean_mask(
-            number[:, tf.newaxis], number[:, tf.newaxis] >= 0
-        )
-        return segments.with_flat_values(tf.concat([text, whole], 1)).merge_dims(1, 2)
-
-    def _merged(self, text):
-        """The same of texts without tokens that stay whole."""
-        if self.add_prefix_space:
-            first = tf.strings.substr(text, 0, 1)
-            fits = (first == " ") | (first == "")
-            text = tf.where(fits, text, tf.strings.join([" ", text]))
-        return self._tables.numbers(text)
+    @property
+    def _encoder(self):
+        """What encodes: the compiled ops, where they are and may be used."""
+        if self._compiled is None or is_portable() or library.load() is None:
+            return self._formula
+        return self._compiled
 
     def detokenize(self, inputs):
         """Joins tokens to the text that they came from.
@@ -229,10 +282,18 @@ class BytePairTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             ids = tf.ragged.constant(inputs) if isinstance(inputs, list) else inputs
-            pieces = self._tables.text_of_id.lookup(tf.cast(ids, tf.int64))
-            if pieces.shape.rank == 0:
-                return pieces
-            return tf.strings.reduce_join(pieces, axis=-1)
+            ids = tf.cast(ids, tf.int64)
+            rank = ids.shape.rank
+            if rank < 2:
+                return self.detokenize(tf.reshape(ids, [1, -1]))[0]
+            if rank > 2 and isinstance(ids, tf.RaggedTensor):
+                return ids.with_values(self.detokenize(ids.values))
+            if rank > 2:
+                shape = tf.shape(ids)
+                text = self.detokenize(tf.reshape(ids, [-1, shape[-1]]))
+                return tf.reshape(text, shape[:-1])
+            rows = _as_ragged(ids).with_row_splits_dtype(tf.int64)
+            return self._encoder.decode(rows.values, rows.row_splits)
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(
@@ -277,48 +338,18 @@ class BytePairTokenizer(Tokenizer):
             self.set_vocabulary_and_merges(*paths)
 
 
-class _Tables(tf.Module):
-    """What the ops look up. Tokens go by number, as `BytePairMerges` has it."""
-
-    def __init__(self, vocabulary, whole_tokens):
-        super().__init__()
-        tokens = vocabulary.tokens
-        self.merges = BytePairMerges(tokens, vocabulary.merges)
-        self.ids = tf.constant(vocabulary.ids + [-1] * len(ALPHABET), tf.int64)
-        self.tokens = tf.constant([_utf8(t) for t in [*tokens, *ALPHABET]], tf.string)
-        texts = [_utf8(t) if t in whole_tokens else unspell(t) for t in tokens]
-        self.text_of_id = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(vocabulary.ids, tf.int64), tf.constant(texts, tf.string)
-            ),
-            default_value="",
-        )
-        self.number_of_whole = None
-        if whole_tokens:
-            numbers = [tokens.index(token) for token in whole_tokens]
-            self.number_of_whole = tf.lookup.StaticHashTable(
-                tf.lookup.KeyValueTensorInitializer(
-                    tf.constant([_utf8(t) for t in whole_tokens], tf.string),
-                    tf.constant(numbers, tf.int64),
-                ),
-                default_value=-1,
-            )
-
-    # A graph even where the caller is Python: one by one, the ops take ten times as long
-    # for a sentence.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def numbers(self, text):
-        """Strings [N] to the numbers of their tokens, ragged [N, None]."""
-        with on_cpu():
-            words = split_byte_words(text)  # ragged [N, W]
-            # Each word is merged once, however often the batch has it.
-            different, place = tf.unique(words.flat_values)
-            numbers = tf.gather(self.merges(different), place)
-            return words.with_flat_values(numbers).merge_dims(1, 2)
+def flat_strings(text):
+    """Strings of any shape as [N]."""
+    if isinstance(text, tf.RaggedTensor):
+        return text.flat_values
+    return tf.reshape(text, [-1])
 
 
-def _utf8(token):
-    return token.encode("utf-8", "surrogatepass")
+def _as_ragged(x):
+    """Of rank 2 or more, with all axes but the first ragged."""
+    if isinstance(x, tf.RaggedTensor):
+        return x
+    return tf.RaggedTensor.from_tensor(x, ragged_rank=x.shape.rank - 1)
 
 
 def _asset_paths(dir_path):

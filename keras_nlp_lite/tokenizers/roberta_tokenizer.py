@@ -1,9 +1,11 @@
 """Byte pairs with the special tokens of RoBERTa, and of ModernBERT."""
 
 import keras
-import tensorflow as tf
 
-from keras_nlp_lite.tokenizers.byte_pair_tokenizer import BytePairTokenizer
+from keras_nlp_lite.tokenizers.byte_pair_tokenizer import (
+    BytePairTokenizer,
+    flat_strings,
+)
 from keras_nlp_lite.tokenizers.special_tokens import SpecialTokens
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
 
@@ -24,18 +26,15 @@ class _EncoderBytePairs(SpecialTokens, BytePairTokenizer):
         known = set(self.get_vocabulary())
         missing = [x for x in self.special_token_names if x not in known]
         if missing:
-            self._vocabulary = self._tables = None
+            self._vocabulary = None
             raise ValueError(
                 f"`vocabulary` must hold {', '.join(self.special_token_names)}. "
                 f"Received: one without {', '.join(missing)}."
             )
 
-    def tokenize(self, inputs):
-        if self.special_tokens_in_strings:
-            with on_cpu():
-                mask = self.mask_token.replace("[", r"\[").replace("]", r"\]")
-                inputs = _replaced(as_strings(inputs), rf"\s+{mask}", self.mask_token)
-        return super().tokenize(inputs)
+    @property
+    def taking_space(self):
+        return (self.mask_token,)
 
     def continues_word(self):
         special = set(self.special_token_names)
@@ -43,12 +42,6 @@ class _EncoderBytePairs(SpecialTokens, BytePairTokenizer):
             not token.startswith("Ġ") and token not in special
             for token in self.get_vocabulary()
         ]
-
-
-def _replaced(text, pattern, by):
-    if isinstance(text, tf.RaggedTensor):
-        return text.with_flat_values(_replaced(text.flat_values, pattern, by))
-    return tf.strings.regex_replace(text, pattern, by)
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -99,3 +92,13 @@ class ModernBertTokenizer(_EncoderBytePairs):
         with on_cpu():
             text = as_strings(inputs)
             return super().tokenize(tensorflow_text.normalize_utf8(text, "NFC"))
+
+    def _places(self, text):
+        import tensorflow_text
+
+        text, origins = tensorflow_text.normalize_utf8_with_offsets_map(
+            flat_strings(text), "NFC"
+        )
+        tokens, *places, words = super()._places(text)
+        places = (tensorflow_text.find_source_offsets(origins, x) for x in places)
+        return tokens, *places, words

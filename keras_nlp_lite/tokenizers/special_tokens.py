@@ -53,4 +53,4 @@ class SpecialTokens:
 
     def continues_word(self):
         """list of bool, for each id whether its piece goes on with a word."""
-        raise NotImplementedError
+        raise self._missing("continues_word")  # which every tokenizer has

@@ -40,6 +40,20 @@ class Tokenizer(keras.layers.Layer):
         """Turns token ids back into strings."""
         raise self._missing("detokenize")
 
+    def tokenize_with_offsets(self, inputs):
+        """Turns strings into tokens, and says where each stands.
+
+        Returns:
+            (tokens, starts, ends): what `tokenize` gives, and int64 of the same shape:
+            a token is of the bytes from start up to end of the string that came in.
+        """
+        raise self._missing("tokenize_with_offsets")
+
+    def word_ids(self, inputs):
+        """int64, shaped as the tokens: which of its text's words, from 0, a token is
+        of."""
+        raise self._missing("word_ids")
+
     def get_vocabulary(self):
         """list of str: every token, in the order of the ids."""
         raise self._missing("get_vocabulary")

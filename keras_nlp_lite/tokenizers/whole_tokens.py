@@ -4,6 +4,8 @@ import re
 
 import tensorflow as tf
 
+WHITE_SPACE = r"[\t-\r\x{85}\p{Z}]"  # Unicode's White_Space; RE2's \s is ASCII's
+
 # What is cut at must not stand in the text: there, each first mark gets the second
 # behind it, so that two first ones in a row are left for cutting.
 _MARK, _BEHIND = "\x1f", "\x1e"  # ASCII's "unit separator" and "record separator"
@@ -35,13 +37,14 @@ def check_whole_tokens(name, tokens):
     return [str(token) for token in tokens]
 
 
-def split_off(text, tokens):
+def split_off(text, tokens, taking_space=()):
     """Cuts text before and behind every token that stands in it.
 
     Args:
         text: string [N].
         tokens: Strings that `check_whole_tokens` lets pass. Where two fit, the one
             that starts first counts, and of these the longest.
+        taking_space: Those of them that take the white space before them along.
 
     Returns:
         Ragged string [N, None]; some of them may be empty.
@@ -52,7 +55,10 @@ def split_off(text, tokens):
     [[b'a ', b'<s>', b'b'], [b'', b'<s>', b'']]
     """
     longest_first = sorted(tokens, key=len, reverse=True)
-    any_token = "|".join(map(re.escape, longest_first))
+    any_token = "|".join(
+        (f"{WHITE_SPACE}*" if token in taking_space else "") + re.escape(token)
+        for token in longest_first
+    )
     cut = _MARK * 2
     text = tf.strings.regex_replace(text, _MARK, _MARK + _BEHIND)
     text = tf.strings.regex_replace(text, any_token, rf"{cut}\0{cut}")

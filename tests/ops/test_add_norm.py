@@ -55,7 +55,7 @@ def case(shape=(3, 5, 7), dtype="float32", mix="all"):
 
 def by_formula(**options):
     def function(**inputs):
-        with ops.portable_attention():
+        with ops.portable_ops():
             return ops.add_norm(**inputs, **options)
 
     return function
@@ -169,7 +169,7 @@ def test_the_compiled_op_serves_where_xla_does_not(jit):
 
 @compiled
 def test_a_graph_that_is_to_load_anywhere_holds_no_compiled_op():
-    with ops.portable_attention():
+    with ops.portable_ops():
         nodes = operations(lambda: derivatives(fused(dropout=0.1, seed=1), case()))
     assert not any(node.op.startswith("Knl") for node in nodes)
 

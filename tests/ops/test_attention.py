@@ -207,7 +207,7 @@ def test_a_portable_graph_has_none_of_our_ops():
 
     @tf.function
     def portable():
-        with ops.portable_attention():
+        with ops.portable_ops():
             return ops.attention(q, k, v, causal=True)
 
     graph = portable.get_concrete_function().graph

@@ -25,7 +25,7 @@ def case(shape=(3, 5, 7), dtype="float32", bias=True):
 
 def by_formula(**options):
     def function(**inputs):
-        with ops.portable_attention():
+        with ops.portable_ops():
             return ops.bias_gelu(**inputs, **options)
 
     return function
@@ -89,7 +89,7 @@ def test_the_compiled_op_serves_where_xla_does_not(jit):
 
 @compiled
 def test_a_graph_that_is_to_load_anywhere_holds_no_compiled_op():
-    with ops.portable_attention():
+    with ops.portable_ops():
         graph = tf.function(ops.bias_gelu).get_concrete_function(normal(3, 5)).graph
     assert not any(x.type.startswith("Knl") for x in graph.get_operations())
 

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from keras_nlp_lite.layers.start_end_packer import StartEndPacker
+from keras_nlp_lite.ops import portable_ops
 from keras_nlp_lite.tokenizers import BytePairTokenizer
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET, spell, unspell
 from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
@@ -466,7 +467,8 @@ def test_strings_become_packed_ids_inside_one_model(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded(tf.constant(texts)).numpy().tolist() == wanted
-    model.export(tmp_path / "export", verbose=False)
+    with portable_ops():
+        model.export(tmp_path / "export", verbose=False)
     # A new process, which has TensorFlow and nothing else.
     program = (
         "import sys, json, tensorflow as tf; path, texts = sys.argv[1:]; "
@@ -481,3 +483,33 @@ def test_strings_become_packed_ids_inside_one_model(tmp_path):
         check=True,
     )
     assert json.loads(out.stdout) == wanted
+
+
+# More tokens
+
+
+def test_added_tokens_stay_whole_and_get_the_next_ids(tmp_path):
+    tokenizer = make(sequence_length=None)
+    before = tokenizer.vocabulary_size()
+    last = max(map(tokenizer.token_to_id, tokenizer.get_vocabulary()))
+    texts = ["teapot, not a tea pot", "the <new>é"]
+    assert tokenizer.add_tokens(["teapot", "<new>é", "teapot"]) == 2
+    assert tokenizer.vocabulary_size() == before + 2
+    assert tokenizer.token_to_id("teapot") == last + 1
+    assert tokenizer.token_to_id("<new>é") == last + 2
+    assert tokenizer(texts)[0, 0] == last + 1 and tokenizer(texts)[1, -1] == last + 2
+    assert tokenizer.detokenize(tokenizer(texts)).numpy()[1].decode() == texts[1]
+    assert tokenizer.add_tokens(["teapot"]) == 0
+    copy = BytePairTokenizer.from_config(tokenizer.get_config())
+    tokenizer.save_assets(tmp_path)
+    copy.load_assets(tmp_path)
+    assert copy(texts).to_list() == tokenizer(texts).to_list()
+
+
+def test_added_special_tokens_are_looked_for_where_special_tokens_are():
+    found = make(special_tokens_in_strings=True)
+    passed_over = make()
+    for tokenizer in (found, passed_over):
+        tokenizer.add_tokens(["<new>"], special=True)
+    new = found.token_to_id("<new>")
+    assert new in found("the<new>") and new not in passed_over("the<new>")

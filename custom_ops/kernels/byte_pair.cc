@@ -1,0 +1,372 @@
+#include "byte_pair.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "byte_pair_words.h"
+#include "workers.h"
+
+namespace knl {
+namespace {
+
+constexpr uint64_t kMagic = 0x3152494150424e4b;  // "KNBPAIR1"
+constexpr uint64_t kNoPair = ~uint64_t{0};
+
+uint64_t Mix(uint64_t x) {
+  x *= 0x9e3779b97f4a7c15;
+  return x ^ (x >> 32);
+}
+
+uint64_t PairOf(int32_t left, int32_t right) {
+  return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
+}
+
+uint64_t Hash(const void* data, size_t size) {
+  const char* bytes = static_cast<const char*>(data);
+  uint64_t hash = size;
+  for (; size > 0;) {
+    uint64_t word = 0;
+    const size_t some = std::min<size_t>(size, sizeof word);
+    std::memcpy(&word, bytes, some);
+    hash = Mix(hash ^ word);
+    bytes += some, size -= some;
+  }
+  return hash;
+}
+
+}  // namespace
+
+// ---- The model ----
+
+// What follows, in this order: merges [slots], of_byte [256], whole [W], whole_starts [257],
+// ids [V], text_starts [V + 1], texts. All but the texts are of multiples of 8 bytes.
+struct BytePairModel::Header {
+  uint64_t magic, fingerprint, bytes, slots, num_whole, num_tokens, text_bytes;
+};
+
+Problem BytePairModel::Read(const void* data, size_t size) {
+  constexpr uint64_t kMost = uint64_t{1} << 40;
+  const char* at = static_cast<const char*>(data);
+  header_ = reinterpret_cast<const Header*>(at);
+  const bool begins_well = size >= sizeof(Header) && header_->magic == kMagic &&
+                           header_->bytes == size && header_->slots < kMost &&
+                           header_->num_whole < kMost && header_->num_tokens < kMost &&
+                           header_->text_bytes < kMost && header_->slots > 0 &&
+                           (header_->slots & (header_->slots - 1)) == 0;
+  if (!begins_well) return Say("This is no model of byte pairs, or not all of one.");
+  at += sizeof(Header);
+  const auto next = [&](auto** array, size_t count) {
+    *array = reinterpret_cast<std::decay_t<decltype(*array)>>(at);
+    at += count * sizeof(**array);
+  };
+  next(&merges_, header_->slots);
+  next(&of_byte_, 256);
+  next(&whole_, header_->num_whole);
+  next(&whole_starts_, 257);
+  next(&ids_, header_->num_tokens);
+  next(&text_starts_, header_->num_tokens + 1);
+  next(&texts_, header_->text_bytes);
+  if (at != static_cast<const char*>(data) + size) {
+    return Say("A model of byte pairs has %zu bytes and not those that it should.", size);
+  }
+  return nullptr;
+}
+
+Problem MakeBytePairModel(const BytePairParts& parts, std::string* model) {
+  const int64_t num_tokens = parts.texts.size();
+  const auto known = [&](int64_t number) { return number >= 0 && number < num_tokens; };
+  using Merge = BytePairModel::Merge;
+  size_t slots = 8;
+  while (slots < 2 * static_cast<size_t>(parts.num_merges)) slots *= 2;
+  std::vector<Merge> merges(slots, {kNoPair, 0, 0});
+  for (int64_t rank = 0; rank < parts.num_merges; ++rank) {
+    const int32_t* merge = parts.merges + 3 * rank;
+    if (!known(merge[0]) || !known(merge[1]) || !known(merge[2])) {
+      return Say("Merge %lld is of tokens that the vocabulary does not have.",
+                 static_cast<long long>(rank));
+    }
+    const uint64_t pair = PairOf(merge[0], merge[1]);
+    size_t slot = Mix(pair) & (slots - 1);
+    while (merges[slot].pair != kNoPair && merges[slot].pair != pair) {
+      slot = (slot + 1) & (slots - 1);
+    }
+    merges[slot] = {pair, static_cast<uint32_t>(rank), merge[2]};
+  }
+  std::vector<BytePairModel::WholeToken> whole;
+  const auto first_byte = [&](int32_t number) {
+    return static_cast<unsigned char>(parts.texts[number][0]);
+  };
+  uint64_t whole_starts[257] = {};
+  for (int64_t i = 0; i < parts.num_whole; ++i) {
+    if (!known(parts.whole[i]) || parts.texts[parts.whole[i]].empty()) {
+      return Say("Token %d cannot stay whole: it is not there, or empty.", parts.whole[i]);
+    }
+    whole.push_back({parts.whole[i], parts.takes_space[i]});
+    ++whole_starts[first_byte(parts.whole[i]) + 1];
+  }
+  for (int byte = 0; byte < 256; ++byte) whole_starts[byte + 1] += whole_starts[byte];
+  std::stable_sort(whole.begin(), whole.end(), [&](const auto& a, const auto& b) {
+    const int a_first = first_byte(a.number), b_first = first_byte(b.number);
+    if (a_first != b_first) return a_first < b_first;
+    return parts.texts[a.number].size() > parts.texts[b.number].size();
+  });
+  std::vector<uint64_t> text_starts = {0};
+  for (std::string_view text : parts.texts) {
+    text_starts.push_back(text_starts.back() + text.size());
+  }
+
+  BytePairModel::Header header = {kMagic, 0, 0, slots, whole.size(),
+                                  static_cast<uint64_t>(num_tokens), text_starts.back()};
+  model->assign(reinterpret_cast<const char*>(&header), sizeof header);
+  const auto append = [&](const auto* array, size_t count) {
+    model->append(reinterpret_cast<const char*>(array), count * sizeof(*array));
+  };
+  append(merges.data(), slots);
+  append(parts.of_byte, 256);
+  append(whole.data(), whole.size());
+  append(whole_starts, 257);
+  append(parts.ids, num_tokens);
+  append(text_starts.data(), text_starts.size());
+  for (std::string_view text : parts.texts) model->append(text);
+  header.bytes = model->size();
+  header.fingerprint = Hash(model->data(), model->size());
+  std::memcpy(&(*model)[0], &header, sizeof header);
+  return nullptr;
+}
+
+uint64_t BytePairModel::fingerprint() const { return header_->fingerprint; }
+
+int64_t BytePairModel::size() const { return header_->num_tokens; }
+
+std::string_view BytePairModel::Text(int64_t number) const {
+  if (number < 0 || number >= size()) return {};
+  return {texts_ + text_starts_[number], text_starts_[number + 1] - text_starts_[number]};
+}
+
+int64_t BytePairModel::NumberOf(int64_t id) const {
+  if (id >= 0 && id < size() && ids_[id] == id) return id;  // in most, all ids are so
+  const int64_t* found = std::lower_bound(ids_, ids_ + size(), id);
+  return found != ids_ + size() && *found == id ? found - ids_ : -1;
+}
+
+const BytePairModel::Merge* BytePairModel::Find(int32_t left, int32_t right) const {
+  const uint64_t pair = PairOf(left, right);
+  for (size_t slot = Mix(pair);; ++slot) {
+    const Merge& merge = merges_[slot & (header_->slots - 1)];
+    if (merge.pair == pair) return &merge;
+    if (merge.pair == kNoPair) return nullptr;
+  }
+}
+
+BytePairModel::Whole BytePairModel::NextWhole(std::string_view text, size_t at) const {
+  if (header_->num_whole == 0) return {};
+  for (size_t begin = at; begin < text.size(); ++begin) {
+    const auto first = static_cast<unsigned char>(text[begin]);
+    for (uint64_t i = whole_starts_[first]; i < whole_starts_[first + 1]; ++i) {
+      const std::string_view token = Text(whole_[i].number);
+      if (text.compare(begin, token.size(), token) != 0) continue;
+      Whole found = {whole_[i].number, begin, begin + token.size()};
+      if (whole_[i].takes_space) found.begin = at + TrimmedSize(text.substr(at, begin - at));
+      return found;
+    }
+  }
+  return {};
+}
+
+// ---- Encoding ----
+
+// A word and its tokens; a line of the processor's cache.
+struct BytePairEncoder::Word {
+  static constexpr int kMostBytes = 30, kMostTokens = 8;
+  uint8_t bytes, tokens;  // of an empty place: 0
+  char text[kMostBytes];  // zeros behind the word
+  int32_t numbers[kMostTokens];
+};
+
+// A token of the word that is being merged, in a list of neighbours.
+struct BytePairEncoder::Part {
+  int32_t number, next, previous;  // -1: merged into another; no neighbour
+};
+
+struct BytePairEncoder::Pair {
+  const BytePairModel::Merge* merge;
+  int32_t left;
+  // The heap's top is its largest: the lowest rank, then the first.
+  bool operator<(const Pair& other) const {
+    if (merge->rank != other.merge->rank) return merge->rank > other.merge->rank;
+    return left > other.left;
+  }
+};
+
+namespace {
+
+constexpr size_t kCached = 1 << 14;  // words; 1 MiB
+
+}  // namespace
+
+BytePairEncoder::BytePairEncoder() : cache_(new Word[kCached]()) {}
+BytePairEncoder::~BytePairEncoder() = default;
+
+void BytePairEncoder::Encode(const BytePairModel& model, std::string_view text,
+                             bool prefix_space, bool places, BytePairTokens* tokens) {
+  if (model.fingerprint() != fingerprint_) {
+    std::fill_n(cache_.get(), kCached, Word());
+    fingerprint_ = model.fingerprint();
+  }
+  model_ = &model;
+  word_ = 0;
+  for (size_t at = 0; at < text.size();) {
+    const BytePairModel::Whole whole = model.NextWhole(text, at);
+    const size_t end = whole.number < 0 ? text.size() : whole.begin;
+    EncodeBetween(text.substr(at, end - at), prefix_space, at, places, tokens);
+    if (whole.number < 0) return;
+    tokens->numbers.push_back(whole.number);
+    if (places) {
+      tokens->ends.push_back(whole.end);
+      tokens->words.push_back(word_++);
+    }
+    at = whole.end;
+  }
+}
+
+void BytePairEncoder::EncodeBetween(std::string_view text, bool prefix_space, int64_t offset,
+                                    bool places, BytePairTokens* tokens) {
+  if (text.empty()) return;
+  const bool prefixed = prefix_space && text[0] != ' ';
+  if (prefixed) {
+    prefixed_.assign(1, ' ').append(text);
+    text = prefixed_;
+    --offset;
+  }
+  std::vector<int32_t>& numbers = tokens->numbers;
+  for (size_t at = 0; at < text.size();) {
+    const std::string_view word = text.substr(at, FirstWord(text.substr(at)));
+    const size_t before = numbers.size();
+    EncodeWord(word, &numbers);
+    if (places) {
+      int64_t end = offset + at;
+      for (size_t i = before; i < numbers.size(); ++i) {
+        const bool of_vocabulary = numbers[i] < model_->size();
+        end += of_vocabulary ? model_->Text(numbers[i]).size() : 1;
+        tokens->ends.push_back(end);
+        tokens->words.push_back(word_);
+      }
+      ++word_;
+    }
+    at += word.size();
+  }
+}
+
+void BytePairEncoder::EncodeWord(std::string_view word, std::vector<int32_t>* numbers) {
+  if (word.size() > Word::kMostBytes) return Merge(word, numbers);
+  Word key;
+  std::memset(key.text, 0, sizeof key.text);
+  std::memcpy(key.text, word.data(), word.size());
+  Word& known = cache_[Hash(key.text, word.size()) % kCached];
+  if (known.bytes == word.size() && std::memcmp(known.text, key.text, sizeof key.text) == 0) {
+    numbers->insert(numbers->end(), known.numbers, known.numbers + known.tokens);
+    return;
+  }
+  const size_t before = numbers->size();
+  Merge(word, numbers);
+  const size_t tokens = numbers->size() - before;
+  if (tokens > Word::kMostTokens) return;
+  known.bytes = word.size();
+  known.tokens = tokens;
+  std::memcpy(known.text, key.text, sizeof key.text);
+  std::copy(numbers->end() - tokens, numbers->end(), known.numbers);
+}
+
+void BytePairEncoder::Merge(std::string_view word, std::vector<int32_t>* numbers) {
+  const int32_t size = word.size();
+  parts_.resize(size);
+  for (int32_t i = 0; i < size; ++i) {
+    const int32_t number = model_->OfByte(static_cast<unsigned char>(word[i]));
+    parts_[i] = {number, i + 1 < size ? i + 1 : -1, i - 1};
+  }
+  heap_.clear();
+  for (int32_t i = 0; i + 1 < size; ++i) Offer(i);
+  while (!heap_.empty()) {
+    std::pop_heap(heap_.begin(), heap_.end());
+    const Pair best = heap_.back();
+    heap_.pop_back();
+    Part& left = parts_[best.left];
+    if (left.number < 0 || left.next < 0) continue;
+    Part& right = parts_[left.next];
+    if (PairOf(left.number, right.number) != best.merge->pair) continue;  // of before a merge
+    left.number = best.merge->made;
+    left.next = right.next;
+    right.number = -1;
+    if (left.next >= 0) {
+      parts_[left.next].previous = best.left;
+      Offer(best.left);
+    }
+    if (left.previous >= 0) Offer(left.previous);
+  }
+  for (int32_t i = 0; i >= 0; i = parts_[i].next) numbers->push_back(parts_[i].number);
+}
+
+// Puts what a part and the next one merge to on the heap, if they do.
+void BytePairEncoder::Offer(int32_t left) {
+  const Part& part = parts_[left];
+  const auto* merge = model_->Find(part.number, parts_[part.next].number);
+  if (merge == nullptr) return;
+  heap_.push_back({merge, left});
+  std::push_heap(heap_.begin(), heap_.end());
+}
+
+// ---- Batches ----
+
+std::vector<BytePairTokens> BytePairEncoders::Encode(const BytePairModel& model,
+                                                     const std::vector<std::string_view>& texts,
+                                                     bool prefix_space, bool places,
+                                                     Workers& workers, int64_t* row_splits) {
+  constexpr size_t kLeast = 1 << 14;  // bytes that are worth another thread's attention
+  std::vector<size_t> begins = {0};
+  size_t bytes = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (bytes >= kLeast) begins.push_back(i), bytes = 0;
+    bytes += texts[i].size();
+  }
+  begins.push_back(texts.size());
+
+  std::vector<BytePairTokens> parts(begins.size() - 1);
+  row_splits[0] = 0;
+  RunTasks(workers, parts.size(), [&](int64_t part, int) {
+    std::unique_ptr<BytePairEncoder> encoder = Take();
+    BytePairTokens& tokens = parts[part];
+    for (size_t i = begins[part]; i < begins[part + 1]; ++i) {
+      encoder->Encode(model, texts[i], prefix_space, places, &tokens);
+      row_splits[i + 1] = tokens.numbers.size();
+    }
+    PutBack(std::move(encoder));
+  });
+  // So far they count from each part's own beginning.
+  for (size_t part = 1; part < parts.size(); ++part) {
+    const int64_t before = row_splits[begins[part]];
+    for (size_t i = begins[part]; i < begins[part + 1]; ++i) row_splits[i + 1] += before;
+  }
+  return parts;
+}
+
+std::unique_ptr<BytePairEncoder> BytePairEncoders::Take() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (idle_.empty()) return std::make_unique<BytePairEncoder>();
+  std::unique_ptr<BytePairEncoder> encoder = std::move(idle_.back());
+  idle_.pop_back();
+  return encoder;
+}
+
+void BytePairEncoders::PutBack(std::unique_ptr<BytePairEncoder> encoder) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(encoder));
+}
+
+std::string BytePairDecode(const BytePairModel& model, const int64_t* ids, int64_t count) {
+  std::string text;
+  for (int64_t i = 0; i < count; ++i) text.append(model.Text(model.NumberOf(ids[i])));
+  return text;
+}
+
+}  // namespace knl

@@ -1,0 +1,134 @@
+// Byte-pair encoding on TensorFlow's CPU device.
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/byte_pair.h"
+#include "tf/context.h"
+#include "tf/status.h"
+
+namespace knl {
+namespace {
+
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+using tensorflow::tstring;
+
+std::vector<std::string_view> Views(const Tensor& strings) {
+  const auto flat = strings.flat<tstring>();
+  return {flat.data(), flat.data() + flat.size()};
+}
+
+absl::Status ReadModel(OpKernelContext* ctx, BytePairModel* model) {
+  const Tensor& memory = ctx->input(0);
+  return AsStatus(model->Read(memory.data(), memory.NumElements()));
+}
+
+class ModelKernel : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* ctx) override {
+    const int64_t num_tokens = ctx->input(0).NumElements();
+    const int64_t num_merges = ctx->input(3).NumElements() / 3;
+    const int64_t num_whole = ctx->input(4).NumElements();
+    const bool fits = ctx->input(1).NumElements() == num_tokens &&
+                      ctx->input(2).NumElements() == 256 &&
+                      ctx->input(3).NumElements() == 3 * num_merges &&
+                      ctx->input(5).NumElements() == num_whole;
+    OP_REQUIRES(ctx, fits, absl::InvalidArgumentError("The parts of a model must fit."));
+    const std::vector<uint8_t> takes_space(ctx->input(5).flat<bool>().data(),
+                                           ctx->input(5).flat<bool>().data() + num_whole);
+    const BytePairParts parts = {Views(ctx->input(0)),
+                                 ctx->input(1).flat<int64_t>().data(),
+                                 ctx->input(2).flat<int32_t>().data(),
+                                 ctx->input(3).flat<int32_t>().data(),
+                                 num_merges,
+                                 ctx->input(4).flat<int32_t>().data(),
+                                 takes_space.data(),
+                                 num_whole};
+    std::string model;
+    OP_REQUIRES_OK(ctx, AsStatus(MakeBytePairModel(parts, &model)));
+    void* output;
+    const int64_t bytes = model.size();
+    OP_REQUIRES_OK(ctx, Allocate(ctx, 0, TensorShape({bytes}), &output));
+    std::copy(model.begin(), model.end(), static_cast<char*>(output));
+  }
+};
+
+class EncodeKernel : public OpKernel {
+ public:
+  explicit EncodeKernel(OpKernelConstruction* ctx) : OpKernel(ctx) {
+    OP_REQUIRES_OK(ctx, ctx->GetAttr("prefix_space", &prefix_space_));
+    OP_REQUIRES_OK(ctx, ctx->GetAttr("num_places", &num_places_));
+    OP_REQUIRES(ctx, num_places_ == 0 || num_places_ == 2,
+                absl::InvalidArgumentError("`num_places` must be 0 or 2."));
+  }
+
+  void Compute(OpKernelContext* ctx) override {
+    BytePairModel model;
+    OP_REQUIRES_OK(ctx, ReadModel(ctx, &model));
+    const auto texts = Views(ctx->input(1));
+    void* row_splits;
+    const int64_t num_splits = texts.size() + 1;
+    OP_REQUIRES_OK(ctx, Allocate(ctx, 1, TensorShape({num_splits}), &row_splits));
+    DeviceWorkers workers(ctx);
+    const auto parts = encoders_.Encode(model, texts, prefix_space_, num_places_ > 0, workers,
+                                        static_cast<int64_t*>(row_splits));
+    OP_REQUIRES_OK(ctx, Join(ctx, 0, parts, &BytePairTokens::numbers));
+    if (num_places_ == 0) return;
+    OP_REQUIRES_OK(ctx, Join(ctx, 2, parts, &BytePairTokens::ends));
+    OP_REQUIRES_OK(ctx, Join(ctx, 3, parts, &BytePairTokens::words));
+  }
+
+ private:
+  template <class T>
+  static absl::Status Join(OpKernelContext* ctx, int output,
+                           const std::vector<BytePairTokens>& parts,
+                           std::vector<T> BytePairTokens::*values) {
+    int64_t size = 0;
+    for (const auto& part : parts) size += (part.*values).size();
+    void* data;
+    TF_RETURN_IF_ERROR(Allocate(ctx, output, TensorShape({size}), &data));
+    T* at = static_cast<T*>(data);
+    for (const auto& part : parts) at = std::copy((part.*values).begin(), (part.*values).end(), at);
+    return absl::OkStatus();
+  }
+
+  bool prefix_space_;
+  int num_places_;
+  BytePairEncoders encoders_;
+};
+
+class DecodeKernel : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+
+  void Compute(OpKernelContext* ctx) override {
+    BytePairModel model;
+    OP_REQUIRES_OK(ctx, ReadModel(ctx, &model));
+    const auto ids = ctx->input(1).flat<int64_t>();
+    const auto row_splits = ctx->input(2).flat<int64_t>();
+    OP_REQUIRES(ctx, row_splits.size() > 0 && row_splits(0) == 0 &&
+                         row_splits(row_splits.size() - 1) == ids.size() &&
+                         std::is_sorted(row_splits.data(), row_splits.data() + row_splits.size()),
+                absl::InvalidArgumentError("`row_splits` must rise from 0 to all ids."));
+    Tensor* text = nullptr;
+    OP_REQUIRES_OK(ctx, ctx->allocate_output(0, TensorShape({row_splits.size() - 1}), &text));
+    for (int64_t i = 0; i + 1 < row_splits.size(); ++i) {
+      text->flat<tstring>()(i) = BytePairDecode(model, ids.data() + row_splits(i),
+                                                row_splits(i + 1) - row_splits(i));
+    }
+  }
+};
+
+REGISTER_KERNEL_BUILDER(Name("KnlBytePairModel").Device(tensorflow::DEVICE_CPU), ModelKernel);
+REGISTER_KERNEL_BUILDER(Name("KnlBytePairEncode").Device(tensorflow::DEVICE_CPU), EncodeKernel);
+REGISTER_KERNEL_BUILDER(Name("KnlBytePairDecode").Device(tensorflow::DEVICE_CPU), DecodeKernel);
+
+}  // namespace
+}  // namespace knl

@@ -1,0 +1,137 @@
+"""Byte-pair encoding of plain TensorFlow ops: slow, and loads anywhere."""
+
+import tensorflow as tf
+
+from keras_nlp_lite.tokenizers.byte_pair_merging import BytePairMerges
+from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
+from keras_nlp_lite.tokenizers.strings import on_cpu
+from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE, split_off
+
+_TEXT = tf.TensorSpec([None], tf.string)
+
+
+class BytePairFormula(tf.Module):
+    """What `BytePairOp` does, made of TensorFlow's own ops.
+
+    Shapes: N texts, M segments of all texts, between tokens that stay whole, C tokens.
+
+    Args:
+        model: A `BytePairModel`.
+        prefix_space: As in `BytePairOp`.
+    """
+
+    def __init__(self, model, prefix_space):
+        super().__init__()
+        self._prefix_space = prefix_space
+        self._merges = BytePairMerges(model.tokens, model.merges)
+        # A byte that the vocabulary lacks is a token behind the others.
+        self._lengths = tf.constant([len(text) for text in model.texts] + [1] * 256)
+        self._text_of_id = _table(model.ids, model.texts, tf.int64, default="")
+        self._whole = [model.tokens[number] for number in model.whole]
+        self._taking_space = [model.tokens[number] for number in model.takes_space]
+        self._number_of_whole = None
+        if self._whole:
+            self._number_of_whole = _table(
+                [model.texts[number] for number in model.whole],
+                model.whole,
+                tf.string,
+                default=tf.constant(-1, tf.int64),
+            )
+
+    # A graph even where the caller is Python: one by one, the ops take ten times as long
+    # for a sentence.
+    @tf.function(input_signature=[_TEXT], autograph=False)
+    def encode(self, text):
+        """string [N] -> ragged int64 [N, None], tokens by number."""
+        with on_cpu():
+            return self._encoded(text)[0]
+
+    @tf.function(input_signature=[_TEXT], autograph=False)
+    def encode_with_places(self, text):
+        """string [N] -> (ragged int64 [N, None], ends int64 [C], words int64 [C])."""
+        with on_cpu():
+            numbers, begins_word, lengths = self._encoded(text)
+            counts = tf.cast(begins_word.values, tf.int64)
+            words = _cumulated(counts, numbers) - 1
+            return numbers, _cumulated(lengths.values, numbers), words
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)] * 2, autograph=False)
+    def decode(self, ids, row_splits):
+        """int64 [C], int64 [N + 1] -> string [N]."""
+        with on_cpu():
+            pieces = self._text_of_id.lookup(ids)
+            rows = tf.RaggedTensor.from_row_splits(pieces, row_splits)
+            return tf.strings.reduce_join(rows, axis=-1)
+
+    def _encoded(self, text):
+        """Ragged [N, None] each: numbers, whether a token begins a word, and lengths in
+        bytes."""
+        if not self._whole:
+            return self._of_text(text)
+        segments = split_off(text, self._whole, self._taking_space)  # [N, None]
+        flat = segments.flat_values  # [M]
+        # What takes white space along has it in front.
+        bare = tf.strings.regex_replace(flat, f"^{WHITE_SPACE}+", "")
+        number = self._number_of_whole.lookup(bare)  # [M], -1 where it is text
+        is_whole = number >= 0
+        texts = self._of_text(tf.where(is_whole, "", flat))
+        ones = (
+            number,
+            tf.fill(tf.shape(flat), True),
+            tf.cast(tf.strings.length(flat), tf.int64),
+        )
+        joined = []
+        for of_text, one in zip(texts, ones):
+            one = tf.ragged.boolean_mask(one[:, tf.newaxis], is_whole[:, tf.newaxis])
+            both = segments.with_flat_values(tf.concat([of_text, one], 1))
+            joined.append(both.merge_dims(1, 2))
+        return joined
+
+    def _of_text(self, text):
+        """The same of texts [M] without tokens that stay whole."""
+        added = tf.zeros_like(text, tf.bool)
+        if self._prefix_space:
+            first = tf.strings.substr(text, 0, 1)
+            added = (first != " ") & (first != "")
+            text = tf.where(added, tf.strings.join([" ", text]), text)
+        words = split_byte_words(text)  # ragged [M, None]
+        # Each word is merged once, however often the batch has it.
+        different, place = tf.unique(words.flat_values)
+        of_words = tf.gather(self._merges(different), place)  # ragged [words, None]
+        numbers = words.with_flat_values(of_words).merge_dims(1, 2)
+        begins_word = tf.ragged.range(of_words.row_lengths()).flat_values == 0
+        lengths = tf.cast(tf.gather(self._lengths, numbers.flat_values), tf.int64)
+        # The space that was added is no byte of the text.
+        begins_text = tf.ragged.range(numbers.row_lengths()).flat_values == 0
+        virtual = tf.gather(added, numbers.value_rowids()) & begins_text
+        return (
+            numbers,
+            numbers.with_values(begins_word),
+            numbers.with_values(lengths - tf.cast(virtual, tf.int64)),
+        )
+
+
+def _cumulated(values, rows):
+    """Running sums that begin anew in each row.
+
+    Args:
+        values: int64 [C].
+        rows: Ragged [N, None] of as many values.
+
+    Returns:
+        int64 [C].
+    """
+    sums = tf.cumsum(values)
+    before = tf.gather(tf.concat([[0], sums], 0), rows.row_starts())  # [N]
+    return sums - tf.gather(before, rows.value_rowids())
+
+
+def _table(keys, values, key_dtype, default):
+    """A lookup table that belongs to no graph."""
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(
+            tf.constant(keys, key_dtype),
+            tf.constant(values, getattr(default, "dtype", tf.string)),
+        ),
+        default_value=default,
+    )
