@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "byte_pair_words.h"
+#include "hashing.h"
 #include "workers.h"
 
 namespace knl {
@@ -13,26 +14,8 @@ namespace {
 constexpr uint64_t kMagic = 0x3152494150424e4b;  // "KNBPAIR1"
 constexpr uint64_t kNoPair = ~uint64_t{0};
 
-uint64_t Mix(uint64_t x) {
-  x *= 0x9e3779b97f4a7c15;
-  return x ^ (x >> 32);
-}
-
 uint64_t PairOf(int32_t left, int32_t right) {
   return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
-}
-
-uint64_t Hash(const void* data, size_t size) {
-  const char* bytes = static_cast<const char*>(data);
-  uint64_t hash = size;
-  for (; size > 0;) {
-    uint64_t word = 0;
-    const size_t some = std::min<size_t>(size, sizeof word);
-    std::memcpy(&word, bytes, some);
-    hash = Mix(hash ^ word);
-    bytes += some, size -= some;
-  }
-  return hash;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "kernels/byte_pair.h"
 #include "tf/context.h"
 #include "tf/status.h"
+#include "tf/strings.h"
 
 namespace knl {
 namespace {
@@ -17,11 +18,6 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::tstring;
-
-std::vector<std::string_view> Views(const Tensor& strings) {
-  const auto flat = strings.flat<tstring>();
-  return {flat.data(), flat.data() + flat.size()};
-}
 
 absl::Status ReadModel(OpKernelContext* ctx, BytePairModel* model) {
   const Tensor& memory = ctx->input(0);
@@ -53,10 +49,7 @@ class ModelKernel : public OpKernel {
                                  num_whole};
     std::string model;
     OP_REQUIRES_OK(ctx, AsStatus(MakeBytePairModel(parts, &model)));
-    void* output;
-    const int64_t bytes = model.size();
-    OP_REQUIRES_OK(ctx, Allocate(ctx, 0, TensorShape({bytes}), &output));
-    std::copy(model.begin(), model.end(), static_cast<char*>(output));
+    OP_REQUIRES_OK(ctx, OutputBytes(ctx, 0, model));
   }
 };
 

@@ -16,7 +16,12 @@ from keras_nlp_lite.layers.preprocessing_layer import (
 from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.tokenizers.n_gram_counts import NGramCounts, number_tokens
 from keras_nlp_lite.tokenizers.n_gram_lookup import NGramLookup, hashed_n_grams
-from keras_nlp_lite.tokenizers.splitting import SPLIT, STANDARDIZE, split_tokens
+from keras_nlp_lite.tokenizers.splitting import (
+    SPLIT,
+    STANDARDIZE,
+    one_a_row,
+    split_tokens,
+)
 from keras_nlp_lite.untuned import untuned
 
 MODES = ("multi_hot", "count", "tf_idf", "log_count_ratio")
@@ -309,23 +314,45 @@ class NGramBag(PreprocessingLayer):
     def call(self, x):
         self._check_ready()
         with on_cpu():
-            if isinstance(x, tf.RaggedTensor) and x.dtype.is_integer:
-                tokens = x  # numbered by `adapt`
+            numbered = isinstance(x, tf.RaggedTensor) and x.dtype.is_integer
+            if not numbered:
+                x = as_strings(x)
+            op = self._op(numbered)
+            if op is not None:
+                bag = self._bag_of_op(op, x, numbered)
             else:
-                tokens = split_tokens(as_strings(x), self.standardize, self.split)
-            if self.num_hash_bins:
-                columns = hashed_n_grams(tokens, self._sizes, self.num_hash_bins)
-            else:
-                columns = self._lookup(tokens)
-            bag = self._bag(columns, tokens.row_splits)
+                bag = self._bag_of_formula(x, numbered)
             if self.sparse:
                 return bag
             dense = tf.sparse.to_dense(bag)
             return tf.ensure_shape(dense, [None, self.vocabulary_size()])
 
-    def _bag(self, columns, row_splits):
+    def _op(self, numbered):
+        """What does all at once, or None where it cannot."""
+        plain = self.split == "whitespace" and not callable(self.standardize)
+        return (
+            None if self._lookup is None or not (plain or numbered) else self._lookup.op
+        )
+
+    def _bag_of_op(self, op, x, numbered):
+        if numbered:
+            num_rows = x.nrows(tf.int64)
+            indices, values = op.of_numbers(x, self._lookup.words_of_corpus)
+        else:
+            x = one_a_row(x)
+            num_rows = tf.size(x, tf.int64)
+            indices, values = op.of_text(x, self.standardize)
+        values = tf.ones_like(values) if self._counts_once else values
+        return self._weigh(indices, tf.cast(values, keras.config.floatx()), num_rows)
+
+    def _bag_of_formula(self, x, numbered):
         """Counts equal columns within each row; column V, no n-gram, is left out."""
-        V = self.vocabulary_size()
+        tokens = x if numbered else split_tokens(x, self.standardize, self.split)
+        if self.num_hash_bins:
+            columns = hashed_n_grams(tokens, self._sizes, self.num_hash_bins)
+        else:
+            columns = self._lookup(tokens)
+        V, row_splits = self.vocabulary_size(), tokens.row_splits
         num_rows = tf.size(row_splits, tf.int64) - 1
         # The op refuses a batch of no rows; an empty one behind the rest adds nothing.
         row_splits = tf.concat([row_splits, row_splits[-1:]], axis=0)
@@ -335,11 +362,20 @@ class NGramBag(PreprocessingLayer):
             weights=tf.zeros([0], keras.config.floatx()),
             minlength=V,
             maxlength=V,
-            binary_output=self.mode in ("multi_hot", "log_count_ratio"),
+            binary_output=self._counts_once,
         )
+        return self._weigh(indices, values, num_rows)
+
+    @property
+    def _counts_once(self):
+        """Whether an n-gram counts once, however often a text has it."""
+        return self.mode in ("multi_hot", "log_count_ratio")
+
+    def _weigh(self, indices, values, num_rows):
         if self._weights is not None:
             values *= tf.cast(tf.gather(self._weights, indices[:, 1]), values.dtype)
         # V is stated as a number, so that the layer that follows can be built.
+        V = self.vocabulary_size()
         return tf.SparseTensor(indices, values, tf.stack([num_rows, V]))
 
     def compute_output_shape(self, x_shape):

@@ -7,6 +7,10 @@ past the last, means "no n-gram".
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.ops import library
+from keras_nlp_lite.ops.portable import is_portable
+from keras_nlp_lite.tokenizers.n_gram_op import NGramOp
+
 _HASH_MIX = 0x2545F4914F6CDD1D  # an odd multiplier whose bits look random (xorshift*)
 
 
@@ -48,13 +52,22 @@ class NGramLookup(tf.Module):
             num_nodes += len(key)
         # Word numbers of the tokens of a corpus, for texts that come as such numbers.
         self.words_of_corpus = None
-        self._words = _table(tf.constant(words, tf.string), np.arange(W), "")
-        self._children = None
-        if keys:
-            keys = tf.constant(np.concatenate(keys), tf.int64)
-            self._children = _table(keys, np.arange(W, num_nodes), -1)
+        words = tf.constant(words, tf.string)
+        self._words = _table(words, np.arange(W), "")
+        keys = tf.constant(np.concatenate([*keys, np.zeros(0, np.int64)]), tf.int64)
+        self._children = _table(keys, np.arange(W, num_nodes), -1)
+        columns = np.concatenate(columns)
         # One more entry, for node -1: an unknown n-gram has no column.
-        self._columns = tf.constant(np.concatenate([*columns, [V]]), tf.int64)
+        self._columns = tf.constant(np.append(columns, V), tf.int64)
+        self._op = None
+        if library.load() is not None:
+            self._op = NGramOp(words, keys, columns, V, sizes)
+
+    @property
+    def op(self):
+        """The `NGramOp` that does the same and more at once, or None where compiled ops
+        are not, or may not be used."""
+        return None if is_portable() or library.load() is None else self._op
 
     def __call__(self, tokens):
         """int64 [N, S]: the columns of the n-grams that start at each token.

@@ -31,12 +31,7 @@ def split_tokens(text, standardize, split):
     >>> split_tokens(tf.constant(["It's  GOOD!"]), "lower", "whitespace").to_list()
     [[b"it's", b'good!']]
     """
-    if text.shape.rank not in (1, 2) or (text.shape.rank == 2 and text.shape[1] != 1):
-        raise ValueError(
-            "The input must have one string a row, shape [batch] or [batch, 1]. "
-            f"Received: shape={text.shape}."
-        )
-    text = tf.reshape(text, [-1])
+    text = one_a_row(text)
     if callable(standardize):
         text = tf.function(standardize)(text)  # with AutoGraph, where ours goes without
     elif standardize is not None:
@@ -49,3 +44,13 @@ def split_tokens(text, standardize, split):
     if split == "character":
         return tf.strings.unicode_split(text, "UTF-8")
     return tf.strings.split(text)
+
+
+def one_a_row(text):
+    """string [B], from [B] or [B, 1]; a ValueError for any other shape."""
+    if text.shape.rank not in (1, 2) or (text.shape.rank == 2 and text.shape[1] != 1):
+        raise ValueError(
+            "The input must have one string a row, shape [batch] or [batch, 1]. "
+            f"Received: shape={text.shape}."
+        )
+    return tf.reshape(text, [-1])
