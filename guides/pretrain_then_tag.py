@@ -21,12 +21,10 @@ import pathlib
 import random
 
 import keras
-import tensorflow as tf
-from tensorflow_text.tools.wordpiece_vocab import bert_vocab_from_dataset
 
 import keras_nlp_lite as knl
 from keras_nlp_lite.optimizers import AdamW, PlannedDecay
-from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
+from keras_nlp_lite.tokenizers import BertTokenizer, compute_word_piece_vocabulary
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data-dir", type=pathlib.Path, help="holds esperanto and ewt_pos")
@@ -116,11 +114,8 @@ letter a piece of its own, so that there is hardly a word that cannot be spelled
 """
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-vocabulary = bert_vocab_from_dataset.bert_vocab_from_dataset(
-    tf.data.Dataset.from_tensor_slices(lines).batch(1000),
-    vocab_size=300 if options.data_dir is None else 8000,
-    reserved_tokens=SPECIAL,
-    learn_params={"num_iterations": 2},
+vocabulary = compute_word_piece_vocabulary(
+    lines, 300 if options.data_dir is None else 8000, reserved_tokens=SPECIAL
 )
 tokenizer = BertTokenizer(vocabulary)
 pieces = [vocabulary[id] for id in tokenizer(lines[0]).numpy()]

@@ -90,3 +90,9 @@ def read_json(path):
         raise ValueError(f"There is no {path!r}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path!r} is no JSON: {error}.") from None
+
+
+def write_json(path, content):
+    """Writes a JSON file."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)

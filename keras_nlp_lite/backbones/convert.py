@@ -15,7 +15,7 @@ class Tensor(typing.NamedTuple):
 
     Args:
         name: There.
-        variable: Here; None where it is only known to be there and not needed.
+        variable: Here.
         inputs: How many leading axes of the variable are inputs, if it is the kernel of
             a linear map: [inputs..., outputs...] here, [outputs, inputs] there. 0 for
             its bias: [outputs...] here, [outputs] there. None where shapes are equal.
@@ -113,15 +113,12 @@ def load(checkpoint, table, ignore=(), prefix=""):
     names = {tensor.name: tensor.name for tensor in table}
     if prefix and prefixed:
         names = {name: prefix + name for name in names}
+    some = any(x.optional and names[x.name] in checkpoint.shapes for x in table)
     problems, missing, known = [], [], {}
     for tensor in table:
         name = names[tensor.name]
         if name not in checkpoint.shapes:
-            if tensor.optional and not any(
-                names[other.name] in checkpoint.shapes
-                for other in table
-                if other.optional
-            ):
+            if tensor.optional and not some:
                 missing.append(name)
             else:
                 problems.append(f"{name!r} is missing")
@@ -147,6 +144,34 @@ def load(checkpoint, table, ignore=(), prefix=""):
         for name, array in checkpoint.read(names):
             known[name].assign(array)
     return missing
+
+
+# Settings
+
+_ACTIVATIONS = {
+    "gelu_new": "gelu_approximate",
+    "gelu_pytorch_tanh": "gelu_approximate",
+    "swish": "silu",
+}
+
+
+def refuse_unless(config, name, wanted):
+    """Refuses a setting that would change the outputs and is not known here."""
+    if config.get(name, wanted) != wanted:
+        raise ValueError(
+            f"config.json must have {name}={wanted!r}, the only one known here. "
+            f"Received: {name}={config[name]!r}."
+        )
+
+
+def activation(name):
+    """The name here of an activation there."""
+    return _ACTIVATIONS.get(name, name)
+
+
+def activation_there(name):
+    """The name there of an activation here."""
+    return {"gelu_approximate": "gelu_new"}.get(name, name)
 
 
 def _size(shape):

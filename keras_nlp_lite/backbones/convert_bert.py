@@ -1,13 +1,20 @@
 """BERT in a Hugging Face folder."""
 
-import json
 import os
 
 from keras_nlp_lite.backbones.bert_backbone import BertBackbone
-from keras_nlp_lite.backbones.checkpoint import read_json
-from keras_nlp_lite.backbones.convert import Tensor, linear, norm
+from keras_nlp_lite.backbones.checkpoint import read_json, write_json
+from keras_nlp_lite.backbones.convert import (
+    Tensor,
+    activation,
+    activation_there,
+    linear,
+    norm,
+    refuse_unless,
+)
 from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import word_piece_from_tokenizer_json
+from keras_nlp_lite.tokenizers.tokenizer_json_writing import write_tokenizer_json
 
 MODEL_TYPE = "bert"
 BACKBONE = BertBackbone
@@ -89,32 +96,6 @@ def block_table(name, block):
     ]
 
 
-_ACTIVATIONS = {
-    "gelu_new": "gelu_approximate",
-    "gelu_pytorch_tanh": "gelu_approximate",
-    "swish": "silu",
-}
-
-
-def refuse_unless(config, name, wanted):
-    """Refuses a setting that would change the outputs and is not known here."""
-    if config.get(name, wanted) != wanted:
-        raise ValueError(
-            f"config.json must have {name}={wanted!r}, the only one known here. "
-            f"Received: {name}={config[name]!r}."
-        )
-
-
-def activation(name):
-    """The name here of an activation there."""
-    return _ACTIVATIONS.get(name, name)
-
-
-def activation_there(name):
-    """The name there of an activation here."""
-    return {"gelu_approximate": "gelu_new"}.get(name, name)
-
-
 def load_tokenizer(folder, cls=BertTokenizer, **kwargs):
     """The tokenizer of a folder with `vocab.txt`, or with `tokenizer.json`.
 
@@ -143,17 +124,16 @@ def load_tokenizer(folder, cls=BertTokenizer, **kwargs):
 
 
 def save_tokenizer(tokenizer, folder):
-    """Writes `vocab.txt` and `tokenizer_config.json`."""
+    """Writes `vocab.txt`, `tokenizer.json` and `tokenizer_config.json`."""
     with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8") as file:
         file.writelines(f"{token}\n" for token in tokenizer.get_vocabulary())
+    write_tokenizer_json(tokenizer, os.path.join(folder, "tokenizer.json"))
     said = {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
     }
-    path = os.path.join(folder, "tokenizer_config.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(said, file, indent=2)
+    write_json(os.path.join(folder, "tokenizer_config.json"), said)
 
 
 def masked_lm_table(head):

@@ -1,10 +1,12 @@
 """DistilBERT in a Hugging Face folder."""
 
 from keras_nlp_lite.backbones import convert_bert
-from keras_nlp_lite.backbones.convert import Tensor, linear, norm
-from keras_nlp_lite.backbones.convert_bert import (
+from keras_nlp_lite.backbones.convert import (
+    Tensor,
     activation,
     activation_there,
+    linear,
+    norm,
 )
 from keras_nlp_lite.backbones.distil_bert_backbone import DistilBertBackbone
 from keras_nlp_lite.tokenizers.bert_tokenizer import DistilBertTokenizer

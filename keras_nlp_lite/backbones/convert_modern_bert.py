@@ -2,11 +2,19 @@
 
 import os
 
-from keras_nlp_lite.backbones.convert import Tensor, linear, norm
-from keras_nlp_lite.backbones.convert_bert import activation, activation_there
+from keras_nlp_lite.backbones.checkpoint import write_json
+from keras_nlp_lite.backbones.convert import (
+    Tensor,
+    activation,
+    activation_there,
+    linear,
+    norm,
+    refuse_unless,
+)
 from keras_nlp_lite.backbones.modern_bert_backbone import ModernBertBackbone
 from keras_nlp_lite.tokenizers.roberta_tokenizer import ModernBertTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import byte_pair_from_tokenizer_json
+from keras_nlp_lite.tokenizers.tokenizer_json_writing import write_tokenizer_json
 
 MODEL_TYPE = "modernbert"
 BACKBONE = ModernBertBackbone
@@ -17,10 +25,7 @@ IGNORE = ("head.", "decoder.", "classifier.")
 def arguments(config):
     """Arguments of the backbone, from the folder's `config.json`."""
     for name in ("attention_bias", "mlp_bias", "norm_bias"):
-        if config.get(name, False):
-            raise ValueError(
-                f"ModernBERT with biases is not known here. Received: {name}=true."
-            )
+        refuse_unless(config, name, False)
     local_base, global_base = _bases(config)
     return {
         "vocabulary_size": config["vocab_size"],
@@ -143,12 +148,18 @@ def load_tokenizer(folder, **kwargs):
 
 
 def save_tokenizer(tokenizer, folder):
-    """Refuses: there is no plain file of this family's tokenizers."""
-    raise ValueError(
-        "ModernBERT's tokenizer cannot be written for `transformers`. Received: "
-        f"{type(tokenizer).__name__} for {folder!r}. Try tokenizer=None, and copy "
-        "tokenizer.json."
-    )
+    """Writes `tokenizer.json` and `tokenizer_config.json`."""
+    write_tokenizer_json(tokenizer, os.path.join(folder, "tokenizer.json"))
+    said = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "cls_token": tokenizer.start_token,
+        "sep_token": tokenizer.end_token,
+        "pad_token": tokenizer.pad_token,
+        "mask_token": tokenizer.mask_token,
+        "unk_token": tokenizer.unk_token,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    write_json(os.path.join(folder, "tokenizer_config.json"), said)
 
 
 def masked_lm_table(head):

@@ -1,18 +1,21 @@
 """RoBERTa in a Hugging Face folder."""
 
-import json
 import os
 
-from keras_nlp_lite.backbones.convert import Tensor, linear, norm
-from keras_nlp_lite.backbones.convert_bert import (
+from keras_nlp_lite.backbones.checkpoint import write_json
+from keras_nlp_lite.backbones.convert import (
+    Tensor,
     activation,
     activation_there,
-    block_table,
+    linear,
+    norm,
     refuse_unless,
 )
+from keras_nlp_lite.backbones.convert_bert import block_table
 from keras_nlp_lite.backbones.roberta_backbone import RobertaBackbone
 from keras_nlp_lite.tokenizers.roberta_tokenizer import RobertaTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import byte_pair_from_tokenizer_json
+from keras_nlp_lite.tokenizers.tokenizer_json_writing import write_tokenizer_json
 
 MODEL_TYPE = "roberta"
 BACKBONE = RobertaBackbone
@@ -107,15 +110,14 @@ def load_tokenizer(folder, **kwargs):
 
 
 def save_tokenizer(tokenizer, folder):
-    """Writes `vocab.json`, `merges.txt` and `tokenizer_config.json`."""
+    """Writes `vocab.json`, `merges.txt`, `tokenizer.json` and its config."""
     tokenizer.save_assets(folder)
     os.rename(
         os.path.join(folder, "vocabulary.json"), os.path.join(folder, "vocab.json")
     )
+    write_tokenizer_json(tokenizer, os.path.join(folder, "tokenizer.json"))
     said = {"tokenizer_class": "RobertaTokenizer"}
-    path = os.path.join(folder, "tokenizer_config.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(said, file, indent=2)
+    write_json(os.path.join(folder, "tokenizer_config.json"), said)
 
 
 def masked_lm_table(head):

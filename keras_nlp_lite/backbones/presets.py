@@ -14,7 +14,6 @@ which are laid out like KerasHub's. This package's own are written.
 
 import contextlib
 import inspect
-import json
 import os
 import warnings
 
@@ -23,7 +22,7 @@ from safetensors.numpy import save_file
 
 from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.backbones import families, keras_hub_preset
-from keras_nlp_lite.backbones.checkpoint import Checkpoint, read_json
+from keras_nlp_lite.backbones.checkpoint import Checkpoint, read_json, write_json
 from keras_nlp_lite.backbones.convert import Tensor, load
 from keras_nlp_lite.backbones.hub import local_folder
 from keras_nlp_lite.tokenizers import Tokenizer
@@ -159,16 +158,18 @@ def save_task(task, folder):
         preprocessor = task.preprocessor
         if preprocessor is not None:
             tokenizer = preprocessor.tokenizer
-            _write_json(temporary, "tokenizer.json", _serialized(tokenizer))
+            write_json(
+                os.path.join(temporary, "tokenizer.json"), _serialized(tokenizer)
+            )
             assets = os.path.join(temporary, "assets", "tokenizer")
             os.makedirs(assets)
             tokenizer.save_assets(assets)
             config = _serialized(preprocessor)
             config["config"].pop("tokenizer")
-            _write_json(temporary, "preprocessor.json", config)
+            write_json(os.path.join(temporary, "preprocessor.json"), config)
         config = _serialized(task)
         config["config"] = task.settings()
-        _write_json(temporary, "task.json", config)
+        write_json(os.path.join(temporary, "task.json"), config)
         _save_head(task, os.path.join(temporary, _HEAD))
 
 
@@ -184,7 +185,7 @@ def export_to_transformers(backbone, folder, tokenizer=None):
     config = {"model_type": family.MODEL_TYPE, **family.config(backbone)}
     tensors = {tensor.name: tensor.array() for tensor in family.table(backbone)}
     with _replacing_preset(folder, _THEIRS) as temporary:
-        _write_json(temporary, "config.json", config)
+        write_json(os.path.join(temporary, "config.json"), config)
         _write_tensors(tensors, os.path.join(temporary, "model.safetensors"))
         if tokenizer is not None:
             family.save_tokenizer(tokenizer, temporary)
@@ -204,6 +205,7 @@ _OURS = {
 _THEIRS = {
     "config.json",
     "model.safetensors",
+    "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",
     "vocab.json",
@@ -237,13 +239,8 @@ def _write_tensors(tensors, path):
 
 
 def _write_backbone(backbone, folder):
-    _write_json(folder, "config.json", _serialized(backbone))
+    write_json(os.path.join(folder, "config.json"), _serialized(backbone))
     backbone.save_weights(os.path.join(folder, "model.weights.h5"))
-
-
-def _write_json(folder, name, content):
-    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
 
 
 def _serialized(x):

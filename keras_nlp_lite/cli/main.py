@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from keras_nlp_lite.cli import tokenizer_commands
 from keras_nlp_lite.cli.manners import plainly, quiet_start
 from keras_nlp_lite.version import __version__
 
@@ -281,6 +282,9 @@ def demo(
     with quiet_start():
         from keras_nlp_lite.cli.demo import demo
     demo(run, examples)
+
+
+app.add_typer(tokenizer_commands.app, name="tokenizer")
 
 
 if __name__ == "__main__":

@@ -16,14 +16,18 @@ from keras_nlp_lite.tasks.token_classifier_preprocessor import (
 )
 from keras_nlp_lite.tasks.token_task import TokenTask
 from keras_nlp_lite.tasks.words import as_words, ragged_words
+from keras_nlp_lite.tokenizers.word_splitting import split_words_with_offsets
 
 
 class TaggedWord(NamedTuple):
-    """A word, its likeliest label, and how likely that is."""
+    """A word, its likeliest label, how likely that is, and where in its text it stands:
+    at `text[start:end]`. The places are None where the text came as words."""
 
     word: str
     label: str
     probability: float
+    start: int | None = None
+    end: int | None = None
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -62,8 +66,8 @@ class TokenClassifier(TokenTask):
     ...     preprocessor=TokenClassifierPreprocessor(tokenizer, sequence_length=8),
     ... )
     >>> history = tagger.fit([["the", "dog"]], [["DET", "NOUN"]], verbose=0)
-    >>> [word for word, label, probability in tagger.tag("the dog barks")]
-    ['the', 'dog', 'barks']
+    >>> [(tagged.word, tagged.start) for tagged in tagger.tag("the dog barks")]
+    [('the', 0), ('dog', 4), ('barks', 8)]
     """
 
     preprocessor_cls = TokenClassifierPreprocessor
@@ -217,21 +221,27 @@ class TokenClassifier(TokenTask):
         if not split and all(isinstance(word, str) for word in text):
             one, text = True, [text]
         cut = iter(_words_of([part for part in text if isinstance(part, str)]))
-        texts = [next(cut) if isinstance(part, str) else list(part) for part in text]
+        texts = [
+            next(cut)
+            if isinstance(part, str)
+            else [(word, None, None) for word in part]
+            for part in text
+        ]
         if not texts:
             return []
         tagged = self._tag(texts, **kwargs)
         return tagged[0] if one else tagged
 
     def _tag(self, texts, **kwargs):
-        answers = self.ask(ragged_words(texts), **kwargs)  # ragged [B, W, C]
-        flat, ends = answers.values.numpy(), answers.row_splits.numpy()
+        words = ragged_words([[word for word, *_ in text] for text in texts])
+        answers = self.ask(words, **kwargs)  # ragged [B, W, C]
+        flat = answers.values.numpy()
         best = flat.argmax(axis=-1)
         chances = np.take_along_axis(flat, best[:, None], axis=1)[:, 0].tolist()
-        names = [self.labels[i] for i in best]
+        said = iter(zip((self.labels[i] for i in best), chances))
         return [
-            list(map(TaggedWord, text, names[start:end], chances[start:end]))
-            for text, start, end in zip(texts, ends, ends[1:])
+            [TaggedWord(word, *next(said), *place) for word, *place in text]
+            for text in texts
         ]
 
     def entity_f1(self, x, y=None, **kwargs):
@@ -270,11 +280,20 @@ class TokenClassifier(TokenTask):
 
 
 def _words_of(texts):
-    """list of lists of str, from a list of str."""
+    """list of lists of (word, start, end), in characters, from a list of str."""
     if not texts:
         return []
-    rows = as_words(as_array(texts)).to_list()
-    return [[word.decode(errors="surrogateescape") for word in row] for row in rows]
+    raw = as_array(texts)
+    rows = [x.to_list() for x in split_words_with_offsets(raw)]
+    cut = []
+    for text, words, *places in zip(raw.numpy(), *rows):
+        first = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80  # of each character
+        # How many begin before a byte is the place of the character that begins there.
+        count = np.concatenate([[0], np.cumsum(first)]).tolist()
+        words = [word.decode(errors="surrogateescape") for word in words]
+        places = ([count[place] for place in column] for column in places)
+        cut.append(list(zip(words, *places)))
+    return cut
 
 
 def _labels_in(dataset):

@@ -45,7 +45,7 @@ class BertTokenizer(SpecialTokens, WordPieceTokenizer):
             return
         missing = [x for x in self.special_token_names if x not in self._vocabulary]
         if missing:
-            self._vocabulary = self._pieces = None
+            self._vocabulary = self._model = None
             raise ValueError(
                 f"`vocabulary` must hold {', '.join(self.special_token_names)}. "
                 f"Received: one without {', '.join(missing)}."

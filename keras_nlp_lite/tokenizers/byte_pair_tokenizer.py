@@ -15,6 +15,12 @@ from keras_nlp_lite.tokenizers.byte_pair_model import BytePairModel, as_bytes
 from keras_nlp_lite.tokenizers.byte_pair_op import BytePairOp
 from keras_nlp_lite.tokenizers.byte_pair_vocabulary import BytePairVocabulary
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
+from keras_nlp_lite.tokenizers.text_rows import (
+    as_id_rows,
+    flat_strings,
+    rows_like,
+    rows_spec,
+)
 from keras_nlp_lite.tokenizers.tokenizer import Tokenizer
 from keras_nlp_lite.tokenizers.whole_tokens import check_whole_tokens
 
@@ -185,13 +191,16 @@ class BytePairTokenizer(Tokenizer):
         ids.update(zip(new, itertools.count(vocabulary.ids[-1] + 1)))
         whole = self.special_tokens if special else self.unsplittable_tokens
         whole.extend(token for token in tokens if token not in whole)
-        merges = [" ".join(pair) for pair in vocabulary.merges]
-        self.set_vocabulary_and_merges(ids, merges)
+        self.set_vocabulary_and_merges(ids, self.get_merges())
         return len(new)
 
     def get_vocabulary(self):
         """list of str: every token, in the order of the ids, which may have gaps."""
         return self._ready().tokens
+
+    def get_merges(self):
+        """list of str: "left right", the first to be merged first."""
+        return [" ".join(pair) for pair in self._ready().merges]
 
     def vocabulary_size(self):
         """int: how many tokens there are."""
@@ -252,16 +261,7 @@ class BytePairTokenizer(Tokenizer):
         return numbers.with_values(tf.gather(self._tokens_of_numbers, numbers.values))
 
     def _rows(self, text, values):
-        """Ragged [N, T], of all strings, as rows [..., B, T] for strings [..., B]."""
-        rank = text.shape.rank
-        if rank == 0:
-            return self._rows(text[tf.newaxis], values)[0]
-        if rank > 1:
-            text = _as_ragged(text)
-            values = text.with_flat_values(values)
-        if self.sequence_length is None:
-            return values
-        return values.to_tensor(shape=[*text.shape.as_list(), self.sequence_length])
+        return rows_like(text, values, self.sequence_length)
 
     @property
     def _encoder(self):
@@ -281,26 +281,13 @@ class BytePairTokenizer(Tokenizer):
         """
         self._ready()
         with on_cpu():
-            ids = tf.ragged.constant(inputs) if isinstance(inputs, list) else inputs
-            ids = tf.cast(ids, tf.int64)
-            rank = ids.shape.rank
-            if rank < 2:
-                return self.detokenize(tf.reshape(ids, [1, -1]))[0]
-            if rank > 2 and isinstance(ids, tf.RaggedTensor):
-                return ids.with_values(self.detokenize(ids.values))
-            if rank > 2:
-                shape = tf.shape(ids)
-                text = self.detokenize(tf.reshape(ids, [-1, shape[-1]]))
-                return tf.reshape(text, shape[:-1])
-            rows = _as_ragged(ids).with_row_splits_dtype(tf.int64)
-            return self._encoder.decode(rows.values, rows.row_splits)
+            rows, restore = as_id_rows(inputs)
+            ids = tf.cast(rows.values, tf.int64)
+            row_splits = tf.cast(rows.row_splits, tf.int64)
+            return restore(self._encoder.decode(ids, row_splits))
 
     def compute_output_spec(self, inputs):
-        return keras.KerasTensor(
-            (*inputs.shape, self.sequence_length),
-            dtype=self.compute_dtype,
-            ragged=bool(inputs.shape) and self.sequence_length is None,
-        )
+        return rows_spec(inputs, self.sequence_length, self.compute_dtype)
 
     # Saving
 
@@ -336,20 +323,6 @@ class BytePairTokenizer(Tokenizer):
         paths = _asset_paths(dir_path)
         if all(map(os.path.exists, paths)):
             self.set_vocabulary_and_merges(*paths)
-
-
-def flat_strings(text):
-    """Strings of any shape as [N]."""
-    if isinstance(text, tf.RaggedTensor):
-        return text.flat_values
-    return tf.reshape(text, [-1])
-
-
-def _as_ragged(x):
-    """Of rank 2 or more, with all axes but the first ragged."""
-    if isinstance(x, tf.RaggedTensor):
-        return x
-    return tf.RaggedTensor.from_tensor(x, ragged_rank=x.shape.rank - 1)
 
 
 def _asset_paths(dir_path):

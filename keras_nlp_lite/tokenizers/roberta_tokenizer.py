@@ -2,12 +2,10 @@
 
 import keras
 
-from keras_nlp_lite.tokenizers.byte_pair_tokenizer import (
-    BytePairTokenizer,
-    flat_strings,
-)
+from keras_nlp_lite.tokenizers.byte_pair_tokenizer import BytePairTokenizer
 from keras_nlp_lite.tokenizers.special_tokens import SpecialTokens
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
+from keras_nlp_lite.tokenizers.text_rows import flat_strings
 
 
 class _EncoderBytePairs(SpecialTokens, BytePairTokenizer):

@@ -54,6 +54,10 @@ class Tokenizer(keras.layers.Layer):
         of."""
         raise self._missing("word_ids")
 
+    def add_tokens(self, tokens):
+        """Gives the vocabulary more tokens, behind the others: int, how many were new."""
+        raise self._missing("add_tokens")
+
     def get_vocabulary(self):
         """list of str: every token, in the order of the ids."""
         raise self._missing("get_vocabulary")

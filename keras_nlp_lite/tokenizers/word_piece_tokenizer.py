@@ -7,13 +7,11 @@ import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
+from keras_nlp_lite.tokenizers.text_rows import flat_strings, rows_like
 from keras_nlp_lite.tokenizers.tokenizer import Tokenizer
 from keras_nlp_lite.tokenizers.vocabulary import Vocabulary
-from keras_nlp_lite.tokenizers.word_splitting import (
-    fold_case,
-    split_words,
-    strip_accent_marks,
-)
+from keras_nlp_lite.tokenizers.whole_tokens import check_whole_tokens
+from keras_nlp_lite.tokenizers.word_piece_model import WordPieceModel
 
 _ASSET = "vocabulary.txt"
 
@@ -22,9 +20,20 @@ _ASSET = "vocabulary.txt"
 class WordPieceTokenizer(Tokenizer):
     """Cuts text into words, and each word into pieces, the way BERT does.
 
-    A word becomes the longest piece of the vocabulary that it starts with, then the
+    Control and format characters, such as U+200B, and bytes that are no UTF-8 are left
+    out. A word becomes the longest piece of the vocabulary that it starts with, then the
     longest that goes on from there, and so on; a word of which some part is no piece,
-    or of over 100 bytes, becomes `oov_token`. The time is linear in the text's length.
+    or of over 100 characters, becomes `oov_token`. The time is linear in the text's
+    length.
+
+    Ids, places and words are those of Hugging Face's `BertTokenizer`, of its fast kind,
+    whatever the text, but for one thing: with `strip_accents`, marks that are no accents
+    to it, such as those that came to Unicode after 8.0, stay in their order where
+    several marks follow one letter; there they go in Unicode's canonical order.
+
+    KerasHub's class of this name departs from BERT, and so from this one: there control
+    and format characters part words, lowercasing makes "ss" of "\u00df", and a word may
+    have 100 bytes.
 
     Shapes: B batch, W words, T tokens, different in each row.
 
@@ -33,10 +42,10 @@ class WordPieceTokenizer(Tokenizer):
             text file with one a line. None where `set_vocabulary` or loading follows.
         sequence_length: T, in tokens: longer rows are cut, shorter ones padded with 0
             (with "" for strings). None for ragged rows.
-        lowercase: Whether to lowercase, by Unicode's case folding.
-        strip_accents: Whether to remove accents.
+        lowercase: Whether to lowercase, each character by itself.
+        strip_accents: Whether to decompose characters (NFD) and remove accents.
         split: Whether to cut at white space and around punctuation; otherwise the
-            input is words.
+            input is words, in which nothing is left out.
         split_on_cjk: Whether each Chinese, Japanese or Korean ideograph is a word; only
             with `split`.
         suffix_indicator: What pieces that go on with a word start with.
@@ -104,7 +113,7 @@ class WordPieceTokenizer(Tokenizer):
         self.split_on_cjk = split_on_cjk
         self.suffix_indicator = suffix_indicator
         self.oov_token = oov_token
-        self.special_tokens = list(special_tokens or [])
+        self.special_tokens = check_whole_tokens("special_tokens", special_tokens)
         self.special_tokens_in_strings = special_tokens_in_strings
         self.set_vocabulary(vocabulary)
 
@@ -119,7 +128,7 @@ class WordPieceTokenizer(Tokenizer):
         Raises:
             ValueError: `oov_token` is missing, or a token comes twice.
         """
-        self._vocabulary = self._pieces = None
+        self._vocabulary = self._model = None
         if vocabulary is None:
             return
         vocabulary = Vocabulary(vocabulary)
@@ -129,22 +138,41 @@ class WordPieceTokenizer(Tokenizer):
                 f"{len(vocabulary)} tokens without it. Add it, or pass the `oov_token` "
                 "that the vocabulary has."
             )
-        import tensorflow_text  # here, since it takes a second to import
-
-        # Its model becomes a constant, which must not belong to a graph that is being
-        # traced: `set_vocabulary` may be called in one, by a loader.
-        with tf.init_scope(), on_cpu():
-            self._pieces = tensorflow_text.FastWordpieceTokenizer(
-                vocab=vocabulary.tokens,
-                token_out_type=tf.string
-                if self.compute_dtype == "string"
-                else tf.int32,
-                suffix_indicator=self.suffix_indicator,
-                unknown_token=self.oov_token,
-                no_pretokenization=True,
-                support_detokenization=True,
-            )
+        self._model = WordPieceModel(
+            vocabulary,
+            self.suffix_indicator,
+            self.oov_token,
+            self.lowercase,
+            self.strip_accents,
+            self.split,
+            self.split_on_cjk,
+            whole_tokens=self._whole_tokens(),
+            as_strings=self.compute_dtype == "string",
+        )
         self._vocabulary = vocabulary
+
+    def add_tokens(self, tokens, special=False):
+        """Gives the vocabulary more tokens, behind the others, in the order given.
+
+        A word that is a token is not cut further. A backbone gets room for them by
+        `Backbone.resize_vocabulary`.
+
+        Args:
+            tokens: A list of str. Those that are in the vocabulary keep their ids.
+            special: Whether they are `special_tokens`, too, which stay whole wherever
+                they stand in a text with `special_tokens_in_strings`.
+
+        Returns:
+            int: how many were new.
+        """
+        vocabulary = self._ready()
+        tokens = list(dict.fromkeys(check_whole_tokens("tokens", tokens)))
+        new = [token for token in tokens if token not in vocabulary]
+        if special:
+            known = self.special_tokens
+            known.extend(token for token in tokens if token not in known)
+        self.set_vocabulary([*vocabulary.tokens, *new])
+        return len(new)
 
     def get_vocabulary(self):
         return list(self._ready().tokens)
@@ -172,43 +200,75 @@ class WordPieceTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             text = as_strings(inputs)
-            if text.shape.rank == 0:
-                return self._rows(text[tf.newaxis])[0]
-            if text.shape.rank == 1 and not self.split:
-                return self._rows(text[tf.newaxis])[0]
-            return self._rows(text)
+            return self._rows(text, self._cast(self._model.tokens(flat_strings(text))))
 
-    def _rows(self, text):
-        """Strings [..., B] or words [..., B, W] to tokens [..., B, T]."""
-        rank = text.shape.rank
-        if rank > 1 and not isinstance(text, tf.RaggedTensor):
-            text = tf.RaggedTensor.from_tensor(text, ragged_rank=rank - 1)
-        flat = text.flat_values if rank > 1 else text  # [N]
-        words = self._words(flat)  # ragged [N, W], or [N] where the input is words
-        tokens = self._pieces.tokenize(words)  # another ragged dimension: the pieces
-        if self.split:
-            tokens = tokens.merge_dims(-2, -1)  # ragged [N, T]
-        if self.compute_dtype != "string":
-            tokens = tf.cast(tokens, self.compute_dtype)
-        if rank > 1:
-            tokens = text.with_flat_values(tokens)
-        if not self.split and rank > 1:
-            tokens = tokens.merge_dims(-2, -1)
-        if self.sequence_length is None:
+    def tokenize_with_offsets(self, inputs):
+        """Turns strings into tokens, and says where each stands.
+
+        A token stands where the characters did that it is made of; one that is made of
+        a part of a character stands where the whole of it did. What is between two
+        tokens is white space, or what BERT leaves out: accents that are characters of
+        their own, control and format characters, and bytes that are no UTF-8.
+
+        Returns:
+            (tokens, starts, ends): what `tokenize` gives, and int64 of the same shape,
+            padded with 0: a token is of the bytes from start up to end of the string
+            that came in; with split=False of its word.
+
+        Example:
+
+        >>> tokenizer = WordPieceTokenizer(
+        ...     ["[UNK]", "ca", "##fe", "!"], lowercase=True, strip_accents=True
+        ... )
+        >>> tokens, starts, ends = tokenizer.tokenize_with_offsets("Un Café!")
+        >>> print(tokens.numpy(), starts.numpy(), ends.numpy())
+        [0 1 2 3] [0 3 5 8] [2 5 8 9]
+        """
+        self._ready()
+        with on_cpu():
+            text = as_strings(inputs)
+            placed = self._model.place(flat_strings(text))
+            values = (self._cast(placed.tokens), placed.starts, placed.ends)
+            return tuple(self._rows(text, x) for x in values)
+
+    def word_ids(self, inputs):
+        """Which word of its text each token is of.
+
+        Returns:
+            int64, shaped as the tokens, padded with 0. Words are counted from 0; a
+            punctuation mark, an ideograph and a special token in the text are words.
+        """
+        self._ready()
+        with on_cpu():
+            text = as_strings(inputs)
+            words = self._model.place(flat_strings(text)).words
+            if not self.split:  # where each text is a word, and the row has the number
+                numbers = tf.ragged.range(_rows_of_words(text).row_lengths(axis=-1))
+                numbers = tf.gather(numbers.flat_values, words.value_rowids())
+                words = words.with_values(tf.cast(numbers, tf.int64))
+            return self._rows(text, words)
+
+    def _cast(self, tokens):
+        if self.compute_dtype == "string":
             return tokens
-        return tokens.to_tensor(
-            shape=[*tokens.shape.as_list()[:-1], self.sequence_length]
-        )
+        return tf.cast(tokens, self.compute_dtype)
 
-    def _words(self, text):
-        special = self._specials()
-        if self.strip_accents:
-            text = strip_accent_marks(text)
+    def _rows(self, text, values):
+        """Ragged [N, T], of all strings, as rows [..., B, T]."""
         if self.split:
-            text = split_words(text, self.split_on_cjk, special)
-        return fold_case(text, special) if self.lowercase else text
+            return rows_like(text, values, self.sequence_length)
+        if text.shape.rank < 2:  # one row of words
+            row = tf.RaggedTensor.from_tensor(values.values[tf.newaxis])
+            return rows_like(tf.constant(""), row, self.sequence_length)
+        rows = _rows_of_words(text)
+        values = rows.with_flat_values(values).merge_dims(-2, -1)
+        if self.sequence_length is None:
+            return values
+        shape = [*rows.shape.as_list()[:-1], self.sequence_length]
+        return values.to_tensor(shape=shape)
 
-    def _specials(self):
+    def _whole_tokens(self):
+        """The tokens that stay whole in the text."""
         return (
             self.special_tokens if self.special_tokens_in_strings and self.split else []
         )
@@ -237,7 +297,7 @@ class WordPieceTokenizer(Tokenizer):
                 tf.debugging.assert_less(flat, size, f"Ids must be below {size}."),
             ]
             with tf.control_dependencies(in_range):
-                return self._pieces.detokenize(tf.identity(ids))
+                return self._model.detokenize(tf.identity(ids))
 
     def compute_output_spec(self, inputs):
         shape = list(inputs.shape)
@@ -285,3 +345,13 @@ class WordPieceTokenizer(Tokenizer):
         path = os.path.join(dir_path, _ASSET)
         if os.path.exists(path):
             self.set_vocabulary(path)
+
+
+def _rows_of_words(words):
+    """Words [..., W] as ragged rows; those of one row, or one word, as [1, W]."""
+    rank = words.shape.rank
+    if isinstance(words, tf.RaggedTensor):
+        return words
+    if rank < 2:
+        return tf.RaggedTensor.from_tensor(tf.reshape(words, [1, -1]))
+    return tf.RaggedTensor.from_tensor(words, ragged_rank=rank - 1)

@@ -1,83 +1,132 @@
 """Text to words, the way BERT cuts it before its word pieces, as TensorFlow ops."""
 
-import re
+import functools
+from typing import NamedTuple
 
 import tensorflow as tf
 
-# Character classes of RE2. Symbols such as "$" and "^" are no punctuation to Unicode,
-# but BERT takes all ASCII that is neither letter nor digit for it.
-_BLANK = r"\s\p{Cc}\p{Cf}"
-_PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
-_CJK = (
-    r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
-    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
-)
+from keras_nlp_lite.tokenizers.bert_characters import bert_characters
 
 
-def strip_accent_marks(text):
-    """Removes accents: NFD, without its combining marks. Shape and kind stay."""
-    import tensorflow_text
+class PlacedWords(NamedTuple):
+    """Words as BERT normalizes them, and where their characters come from.
 
-    return tf.strings.regex_replace(
-        tensorflow_text.normalize_utf8(text, "NFD"), r"\p{Mn}+", ""
-    )
+    Shapes: N texts, W words, different in each, L bytes of a normalized text.
+    """
+
+    words: tf.RaggedTensor  # string [N, W]
+    starts: tf.RaggedTensor  # int64 [N, W], in bytes of the normalized text
+    sources: tf.RaggedTensor  # int32 [N, L + 1], as `CharacterMap.with_offsets` has it
+    texts: tf.Tensor  # string [N], as they came
+
+    def in_text(self, word, starts, ends):
+        """The places in the texts that pieces of words come from.
+
+        Args:
+            word: int64 [P], for each piece the place of its word in `words.values`.
+            starts, ends: int64 [P], in bytes of the word; no piece is empty.
+
+        Returns:
+            A tuple of int64 [P], the start of the first character that the piece has
+            some part of, and int64 [P], the end of the last, in bytes of the text.
+        """
+        text = tf.gather(self.words.value_rowids(), word)
+        word_start = tf.gather(self.starts.values, word)
+        base = tf.gather(self.sources.row_starts(), text) + word_start
+        first = tf.gather(self.sources.values, base + starts)
+        last = tf.gather(self.sources.values, base + ends - 1)
+        first, last = tf.cast(first, tf.int64), tf.cast(last, tf.int64)
+        return first, last + self._size_at(text, last)
+
+    def _size_at(self, text, place):
+        """int64 [P]: how many bytes from a place in a text its character ends."""
+        lengths = byte_lengths(self.texts)
+        start = tf.gather(tf.cumsum(lengths, exclusive=True), text)
+        data = tf.io.decode_raw(tf.strings.reduce_join(self.texts), tf.uint8)
+        byte = tf.gather(data, start + place)
+        # A character's first byte tells its size. Where the place is of another byte, the
+        # character stayed as it was, and this byte is its last.
+        leads = byte[:, tf.newaxis] >= tf.constant([0xC0, 0xE0, 0xF0], tf.uint8)
+        return 1 + tf.reduce_sum(tf.cast(leads, tf.int64), axis=1)
 
 
-def fold_case(text, special_tokens=()):
-    """Lowercases, by Unicode's NFKC_Casefold, all but the special tokens.
+def place_words(texts, characters):
+    """Cuts texts to words, and remembers where they were.
 
     Args:
-        text: string, Tensor or RaggedTensor of any shape.
-        special_tokens: Strings that stay as they are when they stand alone.
+        texts: string [N].
+        characters: A CharacterMap of `bert_characters`, with split=True.
 
     Returns:
-        string, of the same shape.
+        PlacedWords.
     """
-    import tensorflow_text
-
-    folded = tensorflow_text.case_fold_utf8(text)
-    if not special_tokens:
-        return folded
-    special = tf.strings.regex_full_match(text, _any_of(special_tokens))
-    return tf.where(special, text, folded)
+    normalized, sources = characters.with_offsets(texts)
+    words, starts, _ = _splitter().tokenize_with_offsets(normalized)
+    return PlacedWords(words, tf.cast(starts, tf.int64), sources, texts)
 
 
-def split_words(text, split_on_cjk=True, special_tokens=()):
-    """Cuts text at white space and control characters, and around punctuation.
+def place_texts(texts, characters):
+    """The same for texts that are one word each, "" be they empty."""
+    normalized, sources = characters.with_offsets(texts)
+    words = tf.RaggedTensor.from_tensor(normalized[:, tf.newaxis])
+    starts = words.with_values(tf.zeros_like(words.values, tf.int64))
+    return PlacedWords(words, starts, sources, texts)
+
+
+def split_words(text, split_on_cjk=True, lowercase=False, strip_accents=False):
+    """Cuts text at white space, and around punctuation, as BERT does.
 
     Args:
         text: string [N].
-        split_on_cjk: Whether each ideograph is a word.
-        special_tokens: Strings that stay whole, whatever they are made of.
+        split_on_cjk, lowercase, strip_accents: As in `WordPieceTokenizer`.
 
     Returns:
-        Ragged string [N, None]. Every punctuation mark is a word of its own.
+        Ragged string [N, None]. Every punctuation mark is a word of its own; control
+        and format characters, and bytes that are no UTF-8, are left out.
 
     Example:
 
     >>> split_words(tf.constant(["It's 5$!", ""])).to_list()
     [[b'It', b"'", b's', b'5', b'$', b'!'], []]
-    >>> split_words(tf.constant(["[CLS]Hi"]), special_tokens=["[CLS]"]).to_list()
-    [[b'[CLS]', b'Hi']]
     """
-    own_words = f"[{_PUNCTUATION}{_CJK if split_on_cjk else ''}]"
-    if special_tokens:
-        import tensorflow_text
-
-        special = _any_of(special_tokens)
-        return tensorflow_text.regex_split(
-            text,
-            delim_regex_pattern=f"{special}|[{_BLANK}]|{own_words}",
-            keep_delim_regex_pattern=f"{special}|{own_words}",
-        )
-    # The same words in two thirds of the time: set apart what is a word by itself,
-    # then cut at white space, which needs no regular expression.
-    text = tf.strings.regex_replace(text, own_words, r" \0 ")
-    text = tf.strings.regex_replace(text, r"[\p{Cc}\p{Cf}]+", " ")
-    return tf.strings.split(text)
+    characters = bert_characters(lowercase, strip_accents, True, split_on_cjk)
+    return split_at_spaces(characters(text))
 
 
-def _any_of(strings):
-    """A pattern that matches each string; of two that both fit, the longer."""
-    longest_first = sorted(strings, key=len, reverse=True)
-    return "|".join(map(re.escape, longest_first))
+def split_words_with_offsets(text, split_on_cjk=True):
+    """The same, and where in the text each word stands.
+
+    Returns:
+        A tuple of ragged string [N, None], and two ragged int64 [N, None]: the start of
+        each word and its end, in bytes of the text. Where BERT leaves out characters
+        within a word, they are between the two.
+
+    Example:
+
+    >>> words, starts, ends = split_words_with_offsets(tf.constant(["It's été."]))
+    >>> starts.to_list(), ends.to_list()
+    ([[0, 2, 3, 5, 10]], [[2, 3, 4, 10, 11]])
+    """
+    placed = place_words(text, bert_characters(False, False, True, split_on_cjk))
+    lengths = byte_lengths(placed.words.values)
+    number = tf.range(tf.size(lengths, tf.int64))
+    starts, ends = placed.in_text(number, tf.zeros_like(lengths), lengths)
+    return placed.words, *map(placed.words.with_values, (starts, ends))
+
+
+def byte_lengths(strings):
+    """int64, of strings of any shape."""
+    return tf.cast(tf.strings.length(strings), tf.int64)
+
+
+def split_at_spaces(text):
+    """Ragged string [N, None], the words between the spaces of string [N]."""
+    return _splitter().tokenize(text)
+
+
+@functools.cache
+def _splitter():
+    import tensorflow_text  # here, since it takes a second to import
+
+    # What else is white space to it, `bert_characters` makes a space or leaves out.
+    return tensorflow_text.WhitespaceTokenizer()

@@ -351,7 +351,16 @@ def test_tag_takes_a_text_a_list_of_texts_or_words(trained):
     assert [w.word for w in trained.tag("the dog", split=False)] == ["the dog"]
     assert trained.tag("") == [] and trained.tag([]) == [] and trained.tag([""]) == [[]]
     surrogate = "dog \udcff\u00e9"
-    assert [w.word for w in trained.tag(surrogate)] == ["dog", "\udcff\u00e9"]
+    assert [w.word for w in trained.tag(surrogate)] == ["dog", "\u00e9"]
+
+
+def test_tagged_words_say_where_in_the_text_they_stand(trained):
+    texts = ["the dog walks.", " \u00e9t\u00e9\u00ad the \U0001f436 dog!", ""]
+    for text, tagged in zip(texts, trained.tag(texts)):
+        for word in tagged:
+            assert text[word.start : word.end] == word.word
+    (word,) = trained.tag("dog", split=False)
+    assert word.start is word.end is None
 
 
 def test_short_texts_are_answered_as_the_model_was_trained(trained):

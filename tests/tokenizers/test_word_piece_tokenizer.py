@@ -27,43 +27,46 @@ def make(**settings):
 # A second, slower formula: one character, then one piece, after the other.
 
 
-def words_of(text, lowercase, strip_accents, split, split_on_cjk, special_tokens):
+def words_of(text, lowercase, strip_accents, split_on_cjk, special_tokens):
+    words, between = [], ""
+    while text:
+        special = next((s for s in special_tokens if text.startswith(s)), None)
+        if special:
+            words += words_between(between, lowercase, strip_accents, split_on_cjk)
+            words, between = [*words, special], ""
+        else:
+            between += text[0]
+        text = text[len(special or text[0]) :]
+    return words + words_between(between, lowercase, strip_accents, split_on_cjk)
+
+
+def words_between(text, lowercase, strip_accents, split_on_cjk):
+    text = "".join(c for c in text if c in "\t\n\r" or not is_left_out(c))
+    if split_on_cjk:
+        text = "".join(f" {c} " if is_ideograph(c) else c for c in text)
     if strip_accents:
         text = unicodedata.normalize("NFD", text)
         text = "".join(c for c in text if unicodedata.category(c) != "Mn")
-    words, word = [], ""
-    while text:
-        special = next((s for s in special_tokens if text.startswith(s)), None)
-        head = special or text[0]
-        text = text[len(head) :]
-        if special or (split and own_word(head, split_on_cjk)):
-            words, word = [*words, word, head], ""
-        elif split and (head in " \t\n\r\f" or unicodedata.category(head)[0] == "C"):
-            words, word = [*words, word], ""
-        else:
-            word += head
-    words = [w for w in [*words, word] if w]
     if lowercase:
-        words = [w if w in special_tokens else case_fold(w) for w in words]
-    return words
+        text = "".join(c.lower() for c in text)
+    return "".join(f" {c} " if is_punctuation(c) else c for c in text).split()
 
 
-def own_word(c, split_on_cjk):
-    ideograph = 0x3400 <= ord(c) <= 0x9FFF or 0x20000 <= ord(c) <= 0x2CEAF
-    punctuation = (
-        c.isascii() and c.isprintable() and not c.isalnum() and c != " "
-    ) or (unicodedata.category(c)[0] == "P")
-    return punctuation or (split_on_cjk and ideograph)
+def is_left_out(c):
+    return unicodedata.category(c) in ("Cc", "Cf", "Co") or c == "\ufffd"
 
 
-def case_fold(word):
-    for _ in range(2):
-        word = unicodedata.normalize("NFKC", word).casefold()
-    return word
+def is_ideograph(c):
+    return 0x3400 <= ord(c) <= 0x9FFF or 0x20000 <= ord(c) <= 0x2A6DF
+
+
+def is_punctuation(c):
+    symbol = c.isascii() and c.isprintable() and not c.isalnum() and c != " "
+    return symbol or unicodedata.category(c)[0] == "P"
 
 
 def pieces_of(word):
-    if len(word.encode()) > 100:
+    if len(word) > 100:
         return ["[UNK]"]
     pieces, at = [], 0
     while at < len(word):
@@ -81,12 +84,14 @@ def random_texts(count):
     rng = random.Random(0)
     characters = list(LETTERS * 3 + "    .,!$^'[]?") + [
         "é", "ß", "ü", "™", "—", "…", "中", "文", "日", "本", "한국", "\U00020000",
-        "\u0301", "\u00ad", "\u0085", "\u200b", "\t", "\n", "the", "tea", "tes",
+        "\u0301", "\u00ad", "\u0085", "\u200b", "\t", "\n", "the", "tea", "tes", "İ", "ﬁ",
+        "\0", "\ufffd", "\ue000", "\u3000", "\u2028", "≠", "Σ", "ß", "e\u0323\u0301",
     ]  # fmt: skip
     texts = [
         "".join(rng.choices(characters, k=rng.randint(0, 25))) for _ in range(count)
     ]
-    return [*texts, "", " \n", "a" * 100, "a" * 101, "[CLS] the<s x>tea [cls]"]
+    long = [letter * n for letter in "aé中" for n in (33, 34, 50, 51, 100, 101, 450)]
+    return [*texts, *long, "", " \n", "[CLS] the<s x>tea [cls]", "[CLS][CLS]"]
 
 
 @pytest.mark.parametrize("lowercase", [False, True])
@@ -106,9 +111,7 @@ def test_text_becomes_the_longest_pieces_that_fit(
     )
     texts = random_texts(400)
     for text, tokens in zip(texts, tokenizer(texts).to_list()):
-        words = words_of(
-            text, lowercase, strip_accents, True, split_on_cjk, special_tokens
-        )
+        words = words_of(text, lowercase, strip_accents, split_on_cjk, special_tokens)
         wanted = [piece for word in words for piece in pieces_of(word)]
         assert [token.decode() for token in tokens] == wanted, repr(text)
 
@@ -298,3 +301,18 @@ def test_a_tokenizer_says_what_it_does_not_define():
     ):
         with pytest.raises(NotImplementedError, match="Define it in the subclass"):
             use()
+
+
+# More tokens
+
+
+def test_added_tokens_get_the_next_ids_and_are_not_cut():
+    vocabulary = ["[UNK]", "[CLS]", "co", "##vid", "##s", "the"]
+    tokenizer = WordPieceTokenizer(vocabulary, special_tokens_in_strings=True)
+    assert tokenizer("the covid").numpy().tolist() == [5, 2, 3]
+    assert tokenizer.add_tokens(["covid", "the", "covid"]) == 1
+    assert tokenizer("the covid covids").numpy().tolist() == [5, 6, 6, 4]
+    assert tokenizer.add_tokens(["<new>"], special=True) == 1
+    assert tokenizer("the<new>covid").numpy().tolist() == [5, 7, 6]
+    assert tokenizer.get_vocabulary() == [*vocabulary, "covid", "<new>"]
+    assert tokenizer.get_config()["special_tokens"] == ["<new>"]
