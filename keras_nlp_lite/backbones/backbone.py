@@ -57,7 +57,7 @@ class Backbone(keras.Model):
 
     def first_features(self, inputs, training=None):
         """float [B, D], of each row's first token: BERT's "pooled_output", where there
-        is one. Padding has to stand behind the tokens."""
+        is one. Rows hold one text each, with padding behind its tokens."""
         if self._of_first.model is not None:
             return self._of_first.model(inputs, training=training)
         return self(inputs, training=training)[:, 0]

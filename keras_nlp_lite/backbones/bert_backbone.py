@@ -34,11 +34,13 @@ class BertBackbone(Backbone):
 
     Call arguments:
         inputs: dict of int [B, T]: "token_ids", "segment_ids" and "padding_mask", 0 at
-            padding.
+            padding and 1 at tokens. To hold several texts in a row, it numbers them: 1
+            at the tokens of the first, 2 at those of the second, and so on. Each is
+            then read as if it had a row to itself.
 
     Returns:
         dict of "sequence_output" float [B, T, D], with zeros or numbers of no meaning
-        at padding, and "pooled_output" float [B, D], made of the first token.
+        at padding, and "pooled_output" float [B, D], made of the row's first token.
 
     Example:
 
@@ -116,7 +118,11 @@ class BertBackbone(Backbone):
             "remat": remat,
         }
         self.transformer_layers, x, first = encode(
-            inputs, embed, **of_blocks, dtype=dtype
+            inputs,
+            embed,
+            **of_blocks,
+            max_sequence_length=max_sequence_length,
+            dtype=dtype,
         )
         self.pooled_dense = keras.layers.Dense(
             hidden_dim,

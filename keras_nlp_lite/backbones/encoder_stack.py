@@ -26,6 +26,7 @@ def encode(
     num_layers,
     num_heads,
     intermediate_dim,
+    max_sequence_length,
     dropout,
     activation,
     layer_norm_epsilon,
@@ -36,7 +37,8 @@ def encode(
     """Embeds tokens and runs them through post-norm blocks.
 
     Args:
-        inputs: dict of symbolic int [B, T], "padding_mask" among them.
+        inputs: dict of symbolic int [B, T], "padding_mask" among them, which may number
+            the texts of a row.
         embed: (dict of ids, positions) -> float [B, T, D].
 
     The other arguments are the backbones'.
@@ -47,8 +49,8 @@ def encode(
     """
     ids = {name: x for name, x in inputs.items() if name != "padding_mask"}
     given_mask = inputs["padding_mask"]
-    packed, positions, padding_mask, row_splits = DropPadding(
-        padding_free, dtype=dtype, name="drop_padding"
+    packed, positions, padding_mask, row_splits, text_ids, where = DropPadding(
+        padding_free, max_sequence_length, dtype=dtype, name="drop_padding"
     )(list(ids.values()), given_mask)
     x = embed(dict(zip(ids, packed)), positions)
     x = LayerNormalization(
@@ -71,9 +73,13 @@ def encode(
         for i in range(num_layers)
     ]
     *earlier, last = blocks
-    masks = {"padding_mask": padding_mask, "row_splits": row_splits}
+    masks = {
+        "padding_mask": padding_mask,
+        "row_splits": row_splits,
+        "segment_ids": text_ids,  # attention's, not BERT's
+    }
     for block in earlier:
         x = block(x, **masks)
     restore = RestorePadding(dtype=dtype, name="restore_padding")
-    tokens = restore(last(x, **masks), given_mask, row_splits)
+    tokens = restore(last(x, **masks), given_mask, where)
     return blocks, tokens, last(x, **masks, first_only=True)

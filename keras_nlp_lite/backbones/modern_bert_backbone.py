@@ -32,7 +32,8 @@ class ModernBertBackbone(Backbone):
         local_wavelength, global_wavelength: As `max_wavelength` in `RotaryEmbedding`.
 
     Call arguments:
-        inputs: dict of int [B, T]: "token_ids" and "padding_mask", 0 at padding.
+        inputs: dict of int [B, T]: "token_ids" and "padding_mask", 0 at padding, which
+            may number the texts of a row as in `BertBackbone`.
 
     Returns:
         float [B, T, D], with zeros or numbers of no meaning at padding.
@@ -77,7 +78,7 @@ class ModernBertBackbone(Backbone):
         inputs = id_inputs("token_ids", "padding_mask")
         given_mask = inputs["padding_mask"]
         drop = DropPadding(padding_free, dtype=dtype, name="drop_padding")
-        (ids,), positions, padding_mask, row_splits = drop(
+        (ids,), positions, padding_mask, row_splits, text_ids, where = drop(
             [inputs["token_ids"]], given_mask
         )
         self.token_embedding = ReversibleEmbedding(
@@ -109,7 +110,9 @@ class ModernBertBackbone(Backbone):
             for i in range(num_layers)
         ]
         for block in self.transformer_layers:
-            x = block(x, padding_mask, positions, row_splits=row_splits)
+            x = block(
+                x, padding_mask, positions, row_splits=row_splits, segment_ids=text_ids
+            )
         x = norm("final_norm")(x)
         restore = RestorePadding(dtype=dtype, name="restore_padding")
         settings = {
@@ -129,5 +132,5 @@ class ModernBertBackbone(Backbone):
             "padding_free": padding_free,
             "remat": remat,
         }
-        outputs = restore(x, given_mask, row_splits)
+        outputs = restore(x, given_mask, where)
         super().__init__(inputs, outputs, settings, dtype, **kwargs)

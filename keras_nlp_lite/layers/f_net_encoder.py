@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.checks import check_fraction, check_positive_int
+from keras_nlp_lite.ops.initializers import another
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -106,8 +107,8 @@ class FNetEncoder(keras.layers.Layer):
         return keras.layers.Dense(
             units,
             activation=activation,
-            kernel_initializer=_copy(self.kernel_initializer),
-            bias_initializer=_copy(self.bias_initializer),
+            kernel_initializer=another(self.kernel_initializer),
+            bias_initializer=another(self.bias_initializer),
             dtype=self.dtype_policy,
             name=name,
         )
@@ -121,10 +122,3 @@ class FNetEncoder(keras.layers.Layer):
         )
         norm.build(inputs_shape)
         return norm
-
-
-def _copy(initializer):
-    """Another of its kind: one by itself gives equal kernels equal numbers."""
-    if isinstance(initializer, keras.initializers.Initializer):
-        return initializer.clone()
-    return initializer

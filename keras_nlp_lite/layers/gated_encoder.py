@@ -7,6 +7,7 @@ from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmas
 from keras_nlp_lite.layers.rotary_embedding import RotaryEmbedding
 from keras_nlp_lite.ops import add_norm, matmul
 from keras_nlp_lite.ops.activations import get_activation
+from keras_nlp_lite.ops.initializers import another
 from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
@@ -97,7 +98,7 @@ class GatedEncoder(keras.layers.Layer):
             dropout=self.dropout,
             use_bias=False,
             sliding_window=None if self.window is None else self.window + 1,
-            kernel_initializer=self.kernel_initializer.clone(),
+            kernel_initializer=another(self.kernel_initializer),
             dtype=self.dtype_policy,
             name="attention",
         )
@@ -196,7 +197,7 @@ class GatedEncoder(keras.layers.Layer):
         dense = keras.layers.Dense(
             units,
             use_bias=False,
-            kernel_initializer=self.kernel_initializer.clone(),
+            kernel_initializer=another(self.kernel_initializer),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.checks import check_positive_int
+from keras_nlp_lite.ops.initializers import another
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -96,8 +97,8 @@ class MaskedLMHead(keras.layers.Layer):
         self.intermediate = keras.layers.Dense(
             width,
             activation=self.intermediate_activation,
-            kernel_initializer=_copy(self.kernel_initializer),
-            bias_initializer=_copy(self.bias_initializer),
+            kernel_initializer=another(self.kernel_initializer),
+            bias_initializer=another(self.bias_initializer),
             dtype=self.dtype_policy,
             name="intermediate",
         )
@@ -110,12 +111,12 @@ class MaskedLMHead(keras.layers.Layer):
             self.kernel = self.add_weight(
                 name="kernel",
                 shape=(width, self.vocabulary_size),
-                initializer=_copy(self.kernel_initializer),
+                initializer=another(self.kernel_initializer),
             )
         self.bias = self.add_weight(
             name="bias",
             shape=(self.vocabulary_size,),
-            initializer=_copy(self.bias_initializer),
+            initializer=another(self.bias_initializer),
         )
 
     def call(self, inputs, mask_positions):
@@ -176,10 +177,3 @@ def _rows(x, positions):
     within = keras.ops.logical_and(positions >= 0, positions < T)
     places = keras.ops.where(within, places, B * T)
     return keras.ops.take(keras.ops.reshape(x, (B * T, D)), places, axis=0)
-
-
-def _copy(initializer):
-    """Another of its kind: one by itself gives equal kernels equal numbers."""
-    if isinstance(initializer, keras.initializers.Initializer):
-        return initializer.clone()
-    return initializer

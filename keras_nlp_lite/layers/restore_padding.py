@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_nlp_lite.ops.packing import drop_padding, restore_padding
+from keras_nlp_lite.ops.packing import restore_padding
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -17,7 +17,7 @@ class RestorePadding(keras.layers.Layer):
     Call arguments:
         inputs: float [1, N, D], or [B, T, D] where nothing was dropped.
         padding_mask: bool or int [B, T], as `DropPadding` got it.
-        row_splits: As `DropPadding` gave it, None where nothing was dropped.
+        where: As `DropPadding` gave it, None where nothing was dropped.
 
     Returns:
         float [B, T, D].
@@ -28,12 +28,11 @@ class RestorePadding(keras.layers.Layer):
     TensorShape([2, 3, 8])
     """
 
-    def call(self, inputs, padding_mask, row_splits=None):
-        if row_splits is None:
+    def call(self, inputs, padding_mask, where=None):
+        if where is None:
             return inputs
-        _, _, where = drop_padding(padding_mask)
         return restore_padding(inputs, where, keras.ops.shape(padding_mask))
 
-    def compute_output_spec(self, inputs, padding_mask, row_splits=None):
+    def compute_output_spec(self, inputs, padding_mask, where=None):
         shape = (*padding_mask.shape, inputs.shape[-1])
         return keras.KerasTensor(shape, dtype=inputs.dtype)

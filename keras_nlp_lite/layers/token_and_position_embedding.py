@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.checks import check_positive_int
+from keras_nlp_lite.ops.initializers import another
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -71,14 +72,14 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
             vocabulary_size,
             embedding_dim,
             tie_weights=tie_weights,
-            embeddings_initializer=_copy(self.embeddings_initializer),
+            embeddings_initializer=another(self.embeddings_initializer),
             dtype=self.dtype_policy,
             name="token_embedding",
         )
         self.position_embedding = keras.layers.Embedding(
             sequence_length,
             embedding_dim,
-            embeddings_initializer=_copy(self.embeddings_initializer),
+            embeddings_initializer=another(self.embeddings_initializer),
             dtype=self.dtype_policy,
             name="position_embedding",
         )
@@ -123,10 +124,3 @@ class TokenAndPositionEmbedding(keras.layers.Layer):
             ),
             "mask_zero": self.mask_zero,
         }
-
-
-def _copy(initializer):
-    """Another of its kind: one by itself gives equal tables equal numbers."""
-    if isinstance(initializer, keras.initializers.Initializer):
-        return initializer.clone()
-    return initializer

@@ -6,6 +6,7 @@ from keras_nlp_lite.checks import check_fraction, check_positive_int
 from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
 from keras_nlp_lite.ops import add_norm, bias_gelu, matmul
 from keras_nlp_lite.ops.activations import gelu_approximate
+from keras_nlp_lite.ops.initializers import another
 from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
@@ -132,6 +133,9 @@ class TransformerEncoder(keras.layers.Layer):
         _check_masks(padding_mask, attention_mask)
         if padding_mask is None:
             padding_mask = getattr(inputs, "_keras_mask", None)
+        # Drawn here, not where they are used: a block that is computed a second time
+        # must drop the same.
+        seeds = self._draw_seeds() if training and self.dropout else None
         if return_attention_scores:
             if row_splits is not None or segment_ids is not None:
                 raise ValueError(
@@ -139,11 +143,8 @@ class TransformerEncoder(keras.layers.Layer):
                     "`return_attention_scores` with `row_splits` or `segment_ids`."
                 )
             return self._block_with_scores(
-                inputs, padding_mask, attention_mask, training
+                unmasked(inputs), seeds, padding_mask, attention_mask, training
             )
-        # Drawn here, not where they are used: a block that is computed a second time
-        # must drop the same.
-        seeds = self._draw_seeds() if training and self.dropout else None
 
         def block(x):
             if first_only:
@@ -177,14 +178,34 @@ class TransformerEncoder(keras.layers.Layer):
     def _block(self, x, context, seeds, **masks):
         """float [B, T, D], of tokens x that look at the context, which is x or holds
         them. Without seeds nothing is dropped."""
-        of_weights, of_attended, of_thought = seeds or (None, None, None)
+        of_weights = seeds[0] if seeds else None
         residual, itself = x, x is context
         if self.normalize_first:
             x = self._normalize(self.attention_norm, x)
             context = x if itself else self._normalize(self.attention_norm, context)
         x = self.attention.attend(x, context, seed=of_weights, **masks)
-        # Bias, dropout, residual and norm go over the tokens once, together.
         x, bias = self.attention.mix_heads(x)
+        return self._think(x, bias, residual, seeds)
+
+    def _block_with_scores(self, x, seeds, padding_mask, attention_mask, training):
+        """(float [B, T, D], float [B, H, T, T])"""
+        residual = x
+        if self.normalize_first:
+            x = self._normalize(self.attention_norm, x)
+        x, scores = self.attention(
+            query=x,
+            value=x,
+            value_mask=padding_mask,
+            attention_mask=attention_mask,
+            training=training,
+            return_attention_scores=True,
+        )
+        return self._think(x, None, residual, seeds), scores
+
+    def _think(self, x, bias, residual, seeds):
+        """What follows attention, whose output projection gave x, the bias not added."""
+        _, of_attended, of_thought = seeds or (None, None, None)
+        # Bias, dropout, residual and norm go over the tokens once, together.
         if self.normalize_first:
             x, residual = self._normalize(
                 self.feedforward_norm, x, residual, bias, of_attended, return_sum=True
@@ -237,31 +258,6 @@ class TransformerEncoder(keras.layers.Layer):
         """One for each place that drops."""
         places = self.attention, self.attention_dropout, self.feedforward_dropout
         return tuple(place.seed_generator.next() for place in places)
-
-    def _block_with_scores(self, inputs, padding_mask, attention_mask, training):
-        """(float [B, T, D], float [B, H, T, T])"""
-        x = residual = inputs
-        if self.normalize_first:
-            x = self.attention_norm(x)
-        x, scores = self.attention(
-            query=x,
-            value=x,
-            value_mask=padding_mask,
-            attention_mask=attention_mask,
-            training=training,
-            return_attention_scores=True,
-        )
-        x = residual + self.attention_dropout(x, training=training)
-        if not self.normalize_first:
-            x = self.attention_norm(x)
-        residual = x
-        if self.normalize_first:
-            x = self.feedforward_norm(x)
-        x = self.narrow(self.widen(x))  # [B, T, intermediate_dim], then [B, T, D]
-        x = residual + self.feedforward_dropout(x, training=training)
-        if not self.normalize_first:
-            x = self.feedforward_norm(x)
-        return x, scores
 
     def compute_output_shape(self, inputs_shape):
         return inputs_shape
@@ -322,16 +318,9 @@ class TransformerEncoder(keras.layers.Layer):
 
     def _initializers(self):
         return {
-            "kernel_initializer": _copy(self.kernel_initializer),
-            "bias_initializer": _copy(self.bias_initializer),
+            "kernel_initializer": another(self.kernel_initializer),
+            "bias_initializer": another(self.bias_initializer),
         }
-
-
-def _copy(initializer):
-    """Another of its kind: one by itself gives equal kernels equal numbers."""
-    if isinstance(initializer, keras.initializers.Initializer):
-        return initializer.clone()
-    return initializer
 
 
 def _check_masks(padding_mask, attention_mask):

@@ -121,7 +121,7 @@ class MaskedLM(TokenTask):
         seed = {} if seed is None else {"seed": seed}
         features, ids, weights = self.preprocessor(x, **seed)
         if sample_weight is not None:
-            weights *= tf.cast(sample_weight, weights.dtype)[:, tf.newaxis]
+            weights *= _of_masks(tf.cast(sample_weight, weights.dtype), features)
         return features, ids, weights
 
     def preprocess_question(self, x):
@@ -209,6 +209,15 @@ class MaskedLM(TokenTask):
                 ]
             )
         return guesses[0] if len(guesses) == 1 else guesses
+
+
+def _of_masks(of_texts, features):
+    """float [R, M], what holds for the text of each mask, from float [B]."""
+    # A text's number counts from 1, in its row; in the batch, behind the rows before.
+    numbers = tf.cast(features["padding_mask"], tf.int32)
+    texts = tf.cumsum(tf.reduce_max(numbers, axis=1), exclusive=True)
+    number = tf.gather(numbers, features["mask_positions"], batch_dims=1)
+    return tf.gather(of_texts, texts[:, tf.newaxis] + number - 1)
 
 
 def _put(tokenizer, id, before, after):

@@ -16,7 +16,8 @@ from keras_nlp_lite.backbones import (
     RobertaBackbone,
     sizes,
 )
-from keras_nlp_lite.ops import attention_implementation
+from keras_nlp_lite.ops import portable_ops
+from tests.marks import where_padding_is_dropped
 
 FAMILIES = [BertBackbone, DistilBertBackbone, RobertaBackbone, ModernBertBackbone]
 B, T, V, D = 5, 13, 31, 24
@@ -28,11 +29,6 @@ SMALL = {
     "intermediate_dim": 40,
     "max_sequence_length": 17,
 }
-
-fused_only = pytest.mark.skipif(
-    not attention_implementation().startswith("fused"),
-    reason="without the compiled op no padding is dropped",
-)
 
 
 def made(family, **settings):
@@ -84,7 +80,7 @@ CASES = [
 # Padding
 
 
-@fused_only
+@where_padding_is_dropped
 @pytest.mark.parametrize(("family", "name"), CASES)
 def test_dropping_padding_changes_no_real_token(family, name):
     mask = masks()[name]
@@ -99,7 +95,7 @@ def test_dropping_padding_changes_no_real_token(family, name):
     assert np.isfinite(wanted).all()
 
 
-@fused_only
+@where_padding_is_dropped
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dropping_padding_changes_no_loss_and_no_gradient(family):
     mask = masks()["behind"]
@@ -140,7 +136,7 @@ def test_a_batch_of_nothing_but_padding_trains(family):
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients)
 
 
-@fused_only
+@where_padding_is_dropped
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_blocks_see_no_padding(family):
     backbone = made(family)
@@ -232,6 +228,138 @@ def test_an_input_that_is_missing_is_named():
     x = inputs(made(RobertaBackbone), masks()["none"])
     with pytest.raises(ValueError, match='Missing data for input "segment_ids"'):
         made(BertBackbone)(x)
+
+
+# Several texts in a row
+
+NUMBERED = {
+    "full": [
+        [1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3],
+        [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3],
+    ],
+    "padded": [
+        [1, 1, 1, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0],
+        [0] * T,  # a row without a text
+        [0, 0, 0, 1, 1, 2, 2, 0, 0, 3, 3, 3, 3],
+        [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0],
+    ],
+    "gaps": [[1, 0, 1, 1, 0, 2, 0, 0, 2, 2, 3, 0, 3]],
+}
+DROPPED = pytest.param("dropped", marks=where_padding_is_dropped)
+WAYS = [DROPPED, "kept", "formula"]
+
+
+def narrow(family, **settings):
+    """A backbone of two blocks, whose windows are narrower than the texts."""
+    window = {"local_window": 2} if family is ModernBertBackbone else {}
+    return made(family, num_layers=2, **settings, **window)
+
+
+def run(way, family, function):
+    """What a function of a backbone gives, where it goes this way."""
+    backbone = narrow(family, padding_free=way != "kept")
+    if way == "formula":
+        with portable_ops():
+            return function(backbone)
+    if way == "compiled by XLA":
+        return tf.function(lambda: function(backbone), jit_compile=True)()
+    return function(backbone)
+
+
+def apart(numbers, x):
+    """[texts, T, ...], each text of an array of rows [B, T, ...] in a row to itself,
+    moved to where it begins, which for a row's first text is the row's beginning."""
+    texts = []
+    for row, number in enumerate(numbers.max(axis=1)):
+        for text in range(1, number + 1):
+            places = np.flatnonzero(numbers[row] == text)
+            start = 0 if text == 1 else places[0]
+            found = x[row, start : places[-1] + 1]
+            behind = [(0, T - len(found)), *[(0, 0)] * (x.ndim - 2)]
+            texts.append(np.pad(found, behind))
+    return np.array(texts)
+
+
+def inputs_apart(x, numbers):
+    """The backbone's inputs with each text in a row to itself."""
+    x = {name: apart(numbers, part.numpy()) for name, part in x.items()}
+    return {**x, "padding_mask": (x["padding_mask"] > 0).astype("int32")}
+
+
+def check_features(way, family, numbers):
+    """Holds what a text gets in a row to what it gets alone."""
+    plain = narrow(family, padding_free=False)
+    x = inputs(plain, numbers)
+    got = run(way, family, lambda backbone: features(backbone, x)).numpy()
+    alone = inputs_apart(x, numbers)
+    real = alone["padding_mask"] > 0
+    wanted = features(plain, alone).numpy()[real]
+    np.testing.assert_allclose(apart(numbers, got)[real], wanted, rtol=1e-5, atol=1e-5)
+
+
+def check_gradients(way, family, numbers):
+    """Holds the gradient of a loss over rows to that of its texts, each alone."""
+    plain = narrow(family, padding_free=False)
+    x = inputs(plain, numbers)
+    target = np.random.default_rng(4).normal(size=(*numbers.shape, D))
+    target = target.astype("float32") * (numbers > 0)[..., None]
+
+    def gradients(backbone, x, target):
+        weights = backbone.trainable_weights
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(features(backbone, x) * target)
+        found = tape.gradient(loss, [w.value for w in weights])
+        # Without one: BERT's layer for pooling.
+        return [tf.convert_to_tensor(g) for g in found if g is not None]
+
+    got = run(way, family, lambda backbone: gradients(backbone, x, target))
+    wanted = gradients(plain, inputs_apart(x, numbers), apart(numbers, target))
+    for one, other in zip(got, wanted, strict=True):
+        # Float32 sums in another order: against the largest of each weight's.
+        scale = 1 + np.abs(other).max()
+        np.testing.assert_allclose(one / scale, other / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_text_of_a_row_is_read_as_if_it_were_alone(family, way):
+    for name, numbers in NUMBERED.items():
+        # Windows count tokens where padding is dropped, columns where it is not.
+        if (family, name) != (ModernBertBackbone, "gaps"):
+            check_features(way, family, np.array(numbers))
+
+
+@pytest.mark.parametrize("way", [DROPPED, "kept"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_of_a_row_have_the_gradients_that_they_have_alone(family, way):
+    check_gradients(way, family, np.array(NUMBERED["padded"]))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_under_xla_texts_of_a_row_are_read_as_if_they_were_alone(family):
+    check_features("compiled by XLA", family, np.array(NUMBERED["padded"]))
+
+
+def test_under_xla_texts_of_a_row_have_the_gradients_that_they_have_alone():
+    numbers = np.array(NUMBERED["padded"])
+    check_gradients("compiled by XLA", ModernBertBackbone, numbers)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_token_changes_no_other_text(family, way):
+    numbers = np.array(NUMBERED["padded"])
+    x = inputs(made(family), numbers)
+    changed = (numbers == 2) & (np.arange(T) % 2 == 0)
+    other = {**x, "token_ids": (x["token_ids"] + tf.cast(changed, tf.int32)) % V}
+    before, after = run(
+        way,
+        family,
+        lambda backbone: (features(backbone, x), features(backbone, other)),
+    )
+    same = (before.numpy() == after.numpy()).all(-1)
+    assert same[(numbers > 0) & (numbers != 2)].all()
+    assert not same[numbers == 2].any()
 
 
 # Precision
@@ -428,3 +556,29 @@ def test_sizes_are_those_of_the_small_berts():
     for name, millions in counts.items():
         backbone = BertBackbone(vocabulary_size=30_522, **sizes[name])
         assert abs(backbone.count_params() / 1e6 - millions) < 0.06, name
+
+
+# Other vocabularies
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", [V + 3, V - 2])
+def test_another_vocabulary_keeps_the_vectors_of_known_ids(family, size):
+    backbone = made(family)
+    resized = backbone.resize_vocabulary(size)
+    assert resized.vocabulary_size == size and type(resized) is family
+    table = keras.ops.convert_to_numpy(resized.token_embedding.embeddings)
+    known = keras.ops.convert_to_numpy(backbone.token_embedding.embeddings)
+    assert table.shape == (size, D)
+    for row in table[V:]:
+        np.testing.assert_allclose(row, known.mean(0), atol=1e-7)
+    x = inputs(backbone, masks()["behind"])
+    x["token_ids"] %= V - 2
+    np.testing.assert_array_equal(features(resized, x), features(backbone, x))
+
+
+def test_a_backbone_with_other_weights_is_not_resized():
+    backbone = made(BertBackbone)
+    backbone.enable_lora(2)
+    with pytest.raises(ValueError, match="Resize before `enable_lora`"):
+        backbone.resize_vocabulary(V + 1)
