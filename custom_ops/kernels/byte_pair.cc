@@ -4,9 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#include "blocks.h"
 #include "byte_pair_words.h"
 #include "hashing.h"
-#include "workers.h"
+#include "text_parts.h"
 
 namespace knl {
 namespace {
@@ -30,27 +31,21 @@ struct BytePairModel::Header {
 
 Problem BytePairModel::Read(const void* data, size_t size) {
   constexpr uint64_t kMost = uint64_t{1} << 40;
-  const char* at = static_cast<const char*>(data);
-  header_ = reinterpret_cast<const Header*>(at);
+  header_ = static_cast<const Header*>(data);
   const bool begins_well = size >= sizeof(Header) && header_->magic == kMagic &&
-                           header_->bytes == size && header_->slots < kMost &&
+                           header_->bytes == size && IsSlots(header_->slots) &&
                            header_->num_whole < kMost && header_->num_tokens < kMost &&
-                           header_->text_bytes < kMost && header_->slots > 0 &&
-                           (header_->slots & (header_->slots - 1)) == 0;
+                           header_->text_bytes < kMost;
   if (!begins_well) return Say("This is no model of byte pairs, or not all of one.");
-  at += sizeof(Header);
-  const auto next = [&](auto** array, size_t count) {
-    *array = reinterpret_cast<std::decay_t<decltype(*array)>>(at);
-    at += count * sizeof(**array);
-  };
-  next(&merges_, header_->slots);
-  next(&of_byte_, 256);
-  next(&whole_, header_->num_whole);
-  next(&whole_starts_, 257);
-  next(&ids_, header_->num_tokens);
-  next(&text_starts_, header_->num_tokens + 1);
-  next(&texts_, header_->text_bytes);
-  if (at != static_cast<const char*>(data) + size) {
+  BlockReader block(data, sizeof(Header));
+  block.Next(&merges_, header_->slots);
+  block.Next(&of_byte_, 256);
+  block.Next(&whole_, header_->num_whole);
+  block.Next(&whole_starts_, 257);
+  block.Next(&ids_, header_->num_tokens);
+  block.Next(&text_starts_, header_->num_tokens + 1);
+  block.Next(&texts_, header_->text_bytes);
+  if (block.size() != size) {
     return Say("A model of byte pairs has %zu bytes and not those that it should.", size);
   }
   return nullptr;
@@ -60,8 +55,7 @@ Problem MakeBytePairModel(const BytePairParts& parts, std::string* model) {
   const int64_t num_tokens = parts.texts.size();
   const auto known = [&](int64_t number) { return number >= 0 && number < num_tokens; };
   using Merge = BytePairModel::Merge;
-  size_t slots = 8;
-  while (slots < 2 * static_cast<size_t>(parts.num_merges)) slots *= 2;
+  const size_t slots = SlotsFor(parts.num_merges);
   std::vector<Merge> merges(slots, {kNoPair, 0, 0});
   for (int64_t rank = 0; rank < parts.num_merges; ++rank) {
     const int32_t* merge = parts.merges + 3 * rank;
@@ -75,6 +69,11 @@ Problem MakeBytePairModel(const BytePairParts& parts, std::string* model) {
       slot = (slot + 1) & (slots - 1);
     }
     merges[slot] = {pair, static_cast<uint32_t>(rank), merge[2]};
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    if (!known(parts.of_byte[byte]) && parts.of_byte[byte] != num_tokens + byte) {
+      return Say("Byte %d is token %d, which is not there.", byte, parts.of_byte[byte]);
+    }
   }
   std::vector<BytePairModel::WholeToken> whole;
   const auto first_byte = [&](int32_t number) {
@@ -102,15 +101,12 @@ Problem MakeBytePairModel(const BytePairParts& parts, std::string* model) {
   BytePairModel::Header header = {kMagic, 0, 0, slots, whole.size(),
                                   static_cast<uint64_t>(num_tokens), text_starts.back()};
   model->assign(reinterpret_cast<const char*>(&header), sizeof header);
-  const auto append = [&](const auto* array, size_t count) {
-    model->append(reinterpret_cast<const char*>(array), count * sizeof(*array));
-  };
-  append(merges.data(), slots);
-  append(parts.of_byte, 256);
-  append(whole.data(), whole.size());
-  append(whole_starts, 257);
-  append(parts.ids, num_tokens);
-  append(text_starts.data(), text_starts.size());
+  AppendArray(merges.data(), slots, model);
+  AppendArray(parts.of_byte, 256, model);
+  AppendArray(whole.data(), whole.size(), model);
+  AppendArray(whole_starts, 257, model);
+  AppendArray(parts.ids, num_tokens, model);
+  AppendArray(text_starts.data(), text_starts.size(), model);
   for (std::string_view text : parts.texts) model->append(text);
   header.bytes = model->size();
   header.fingerprint = Hash(model->data(), model->size());
@@ -190,6 +186,13 @@ constexpr size_t kCached = 1 << 14;  // words; 1 MiB
 
 BytePairEncoder::BytePairEncoder() : cache_(new Word[kCached]()) {}
 BytePairEncoder::~BytePairEncoder() = default;
+
+void BytePairEncoder::Forget() {
+  constexpr size_t kMost = 1 << 16;
+  if (parts_.capacity() > kMost) std::vector<Part>().swap(parts_);
+  if (heap_.capacity() > kMost) std::vector<Pair>().swap(heap_);
+  if (prefixed_.capacity() > kMost) std::string().swap(prefixed_);
+}
 
 void BytePairEncoder::Encode(const BytePairModel& model, std::string_view text,
                              bool prefix_space, bool places, BytePairTokens* tokens) {
@@ -305,32 +308,17 @@ std::vector<BytePairTokens> BytePairEncoders::Encode(const BytePairModel& model,
                                                      const std::vector<std::string_view>& texts,
                                                      bool prefix_space, bool places,
                                                      Workers& workers, int64_t* row_splits) {
-  constexpr size_t kLeast = 1 << 14;  // bytes that are worth another thread's attention
-  std::vector<size_t> begins = {0};
-  size_t bytes = 0;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (bytes >= kLeast) begins.push_back(i), bytes = 0;
-    bytes += texts[i].size();
-  }
-  begins.push_back(texts.size());
-
-  std::vector<BytePairTokens> parts(begins.size() - 1);
-  row_splits[0] = 0;
-  RunTasks(workers, parts.size(), [&](int64_t part, int) {
-    std::unique_ptr<BytePairEncoder> encoder = Take();
-    BytePairTokens& tokens = parts[part];
-    for (size_t i = begins[part]; i < begins[part + 1]; ++i) {
-      encoder->Encode(model, texts[i], prefix_space, places, &tokens);
-      row_splits[i + 1] = tokens.numbers.size();
-    }
-    PutBack(std::move(encoder));
-  });
-  // So far they count from each part's own beginning.
-  for (size_t part = 1; part < parts.size(); ++part) {
-    const int64_t before = row_splits[begins[part]];
-    for (size_t i = begins[part]; i < begins[part + 1]; ++i) row_splits[i + 1] += before;
-  }
-  return parts;
+  return InParts<BytePairTokens>(
+      texts.size(), [&](size_t i) { return texts[i].size(); }, workers, row_splits, [&] {
+        const auto put_back = [this](BytePairEncoder* encoder) {
+          PutBack(std::unique_ptr<BytePairEncoder>(encoder));
+        };
+        std::shared_ptr<BytePairEncoder> encoder(Take().release(), put_back);
+        return [&, encoder](size_t i, BytePairTokens* tokens) {
+          encoder->Encode(model, texts[i], prefix_space, places, tokens);
+          return tokens->numbers.size();
+        };
+      });
 }
 
 std::unique_ptr<BytePairEncoder> BytePairEncoders::Take() {
@@ -342,6 +330,7 @@ std::unique_ptr<BytePairEncoder> BytePairEncoders::Take() {
 }
 
 void BytePairEncoders::PutBack(std::unique_ptr<BytePairEncoder> encoder) {
+  encoder->Forget();
   std::lock_guard<std::mutex> lock(mutex_);
   idle_.push_back(std::move(encoder));
 }

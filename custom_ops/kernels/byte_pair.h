@@ -34,7 +34,8 @@ struct BytePairParts {
 Problem MakeBytePairModel(const BytePairParts& parts, std::string* model);
 
 // Reads such a block, aligned to 8 bytes, which must outlive this. Time and memory do not
-// depend on its size.
+// depend on its size: its head and length are checked, and what `MakeBytePairModel` wrote
+// behind them is trusted.
 class BytePairModel {
  public:
   Problem Read(const void* data, size_t size);
@@ -89,10 +90,14 @@ struct BytePairTokens {
 };
 
 // Encodes texts, one at a time, and remembers words: a megabyte of them, whatever it reads.
+// Beside that it keeps room for the longest word and text, until it is told to `Forget` it.
 class BytePairEncoder {
  public:
   BytePairEncoder();
   ~BytePairEncoder();
+
+  // Gives room back that only a very long word or text could need.
+  void Forget();
 
   // Appends a text's tokens. With `prefix_space`, a text, or what follows a token that stays
   // whole, is read as if a space stood before it where there is none; ends are the original's.

@@ -149,7 +149,7 @@ int TestWords() {
 }
 
 int TestCharacters() {
-  // Of every string of up to three bytes that begins unlike ASCII, and some of four.
+  // Of characters of every length, whole and cut off, and of bytes that begin none.
   int cases = 0;
   const auto check = [&](std::string_view text, size_t bytes) {
     ++cases;

@@ -1,5 +1,5 @@
 // Hashes of bytes and integers, for tables that are looked up and not for secrets. They are
-// part of models that are stored: another hash makes them unreadable.
+// part of models that are stored: with another hash these need other magic numbers.
 #pragma once
 
 #include <algorithm>

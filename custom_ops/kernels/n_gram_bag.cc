@@ -4,10 +4,10 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <functional>
 
+#include "blocks.h"
 #include "hashing.h"
-#include "workers.h"
+#include "text_parts.h"
 
 namespace knl {
 
@@ -16,12 +16,6 @@ namespace knl {
 namespace {
 
 constexpr uint64_t kMagic = 0x31474142474e4e4b;  // "KNNGBAG1"
-
-size_t SlotsFor(size_t entries) {
-  size_t slots = 8;
-  while (slots < 2 * entries) slots *= 2;
-  return slots;
-}
 
 }  // namespace
 
@@ -34,23 +28,18 @@ struct NGramModel::Header {
 Problem NGramModel::Read(const void* data, size_t size) {
   constexpr uint64_t kMost = uint64_t{1} << 40;
   header_ = static_cast<const Header*>(data);
-  const auto is_power = [](uint64_t x) { return x > 0 && x < kMost && (x & (x - 1)) == 0; };
   const bool begins_well = size >= sizeof(Header) && header_->magic == kMagic &&
-                           header_->bytes == size && is_power(header_->word_slots) &&
-                           is_power(header_->child_slots) && header_->num_words < kMost &&
+                           header_->bytes == size && IsSlots(header_->word_slots) &&
+                           IsSlots(header_->child_slots) && header_->num_words < kMost &&
                            header_->num_nodes < kMost && header_->word_bytes < kMost;
   if (!begins_well) return Say("This is no model of n-grams, or not all of one.");
-  const char* at = static_cast<const char*>(data) + sizeof(Header);
-  const auto next = [&](auto** array, size_t count) {
-    *array = reinterpret_cast<std::decay_t<decltype(*array)>>(at);
-    at += count * sizeof(**array);
-  };
-  next(&words_, header_->word_slots);
-  next(&children_, header_->child_slots);
-  next(&columns_, header_->num_nodes);
-  next(&word_starts_, header_->num_words + 1);
-  next(&word_bytes_, header_->word_bytes);
-  if (at != static_cast<const char*>(data) + size) {
+  BlockReader block(data, sizeof(Header));
+  block.Next(&words_, header_->word_slots);
+  block.Next(&children_, header_->child_slots);
+  block.Next(&columns_, header_->num_nodes);
+  block.Next(&word_starts_, header_->num_words + 1);
+  block.Next(&word_bytes_, header_->word_bytes);
+  if (block.size() != size) {
     return Say("A model of n-grams has %zu bytes and not those that it should.", size);
   }
   return nullptr;
@@ -92,13 +81,10 @@ Problem MakeNGramModel(const NGramParts& parts, std::string* model) {
                                static_cast<uint64_t>(parts.num_columns),
                                word_starts.back()};
   model->assign(reinterpret_cast<const char*>(&header), sizeof header);
-  const auto append = [&](const auto* array, size_t count) {
-    model->append(reinterpret_cast<const char*>(array), count * sizeof(*array));
-  };
-  append(words.data(), words.size());
-  append(children.data(), children.size());
-  append(parts.columns, num_nodes);
-  append(word_starts.data(), word_starts.size());
+  AppendArray(words.data(), words.size(), model);
+  AppendArray(children.data(), children.size(), model);
+  AppendArray(parts.columns, num_nodes, model);
+  AppendArray(word_starts.data(), word_starts.size(), model);
   for (std::string_view word : parts.words) model->append(word);
   header.bytes = model->size();
   std::memcpy(&(*model)[0], &header, sizeof header);
@@ -170,8 +156,9 @@ void FindWords(const NGramModel& model, const Bytes& bytes, std::string_view tex
   }
 }
 
-// Appends the bag of a text's words; `found` is room for what it finds.
-void Bag(const NGramModel& model, const NGramOptions& options, const std::vector<int64_t>& words,
+// Appends the bag of a text's words, and returns how many columns there are by then; `found`
+// is room for what it finds.
+size_t Bag(const NGramModel& model, const NGramOptions& options, const std::vector<int64_t>& words,
          std::vector<int64_t>* found, NGramRows* rows) {
   found->clear();
   const int64_t none = model.num_columns(), largest = options.sizes.back();
@@ -193,40 +180,7 @@ void Bag(const NGramModel& model, const NGramOptions& options, const std::vector
     }
     ++rows->counts.back();
   }
-}
-
-// Cuts texts into parts of about equal size, of which a worker takes one at a time, and lets
-// words_of(text, scratch, words) tell each text's words.
-std::vector<NGramRows> BagsOf(
-    const NGramModel& model, const NGramOptions& options, size_t count,
-    const std::function<size_t(size_t)>& size_of,
-    const std::function<void(size_t, std::string*, std::vector<int64_t>*)>& words_of,
-    Workers& workers, int64_t* row_splits) {
-  constexpr size_t kLeast = 1 << 14;  // of sizes, that are worth another thread's attention
-  std::vector<size_t> begins = {0};
-  size_t size = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (size >= kLeast) begins.push_back(i), size = 0;
-    size += size_of(i);
-  }
-  begins.push_back(count);
-  std::vector<NGramRows> parts(begins.size() - 1);
-  row_splits[0] = 0;
-  RunTasks(workers, parts.size(), [&](int64_t part, int) {
-    std::vector<int64_t> words, found;
-    std::string scratch;
-    for (size_t i = begins[part]; i < begins[part + 1]; ++i) {
-      words_of(i, &scratch, &words);
-      Bag(model, options, words, &found, &parts[part]);
-      row_splits[i + 1] = parts[part].columns.size();
-    }
-  });
-  // So far they count from each part's own beginning.
-  for (size_t part = 1; part < parts.size(); ++part) {
-    const int64_t before = row_splits[begins[part]];
-    for (size_t i = begins[part]; i < begins[part + 1]; ++i) row_splits[i + 1] += before;
-  }
-  return parts;
+  return rows->columns.size();
 }
 
 }  // namespace
@@ -235,32 +189,38 @@ std::vector<NGramRows> NGramBags(const NGramModel& model, const NGramOptions& op
                                  const std::vector<std::string_view>& texts, Workers& workers,
                                  int64_t* row_splits) {
   const Bytes bytes(options.lower, options.strip);
-  return BagsOf(
-      model, options, texts.size(), [&](size_t i) { return texts[i].size(); },
-      [&](size_t i, std::string* token, std::vector<int64_t>* words) {
-        FindWords(model, bytes, texts[i], token, words);
-      },
-      workers, row_splits);
+  return InParts<NGramRows>(
+      texts.size(), [&](size_t i) { return texts[i].size(); }, workers, row_splits, [&] {
+        return [&, words = std::vector<int64_t>(), found = std::vector<int64_t>(),
+                token = std::string()](size_t i, NGramRows* rows) mutable {
+          FindWords(model, bytes, texts[i], &token, &words);
+          return Bag(model, options, words, &found, rows);
+        };
+      });
 }
 
 Problem NGramBags(const NGramModel& model, const NGramOptions& options,
                   const NumberedTexts& texts, Workers& workers, std::vector<NGramRows>* parts,
                   int64_t* row_splits) {
-  constexpr int64_t kNone = INT64_MIN;
+  constexpr int64_t kNone = INT64_MIN, kTokenBytes = 6;  // of a usual text, its space included
   std::atomic<int64_t> unknown{kNone};
-  *parts = BagsOf(
-      model, options, texts.count,
-      [&](size_t i) { return 6 * (texts.splits[i + 1] - texts.splits[i]); },
-      [&](size_t i, std::string*, std::vector<int64_t>* words) {
-        words->clear();
-        for (int64_t k = texts.splits[i]; k < texts.splits[i + 1]; ++k) {
-          const int64_t token = texts.tokens[k];
-          const bool known = token >= 0 && token < texts.corpus_words;
-          if (!known) unknown = token;
-          words->push_back(known ? texts.words_of_corpus[token] : -1);
-        }
-      },
-      workers, row_splits);
+  const auto bytes_of = [&](size_t i) {
+    return kTokenBytes * (texts.splits[i + 1] - texts.splits[i]);
+  };
+  *parts = InParts<NGramRows>(texts.count, bytes_of, workers, row_splits, [&] {
+    return [&, words = std::vector<int64_t>(), found = std::vector<int64_t>()](
+               size_t i, NGramRows* rows) mutable {
+      words.clear();
+      for (int64_t k = texts.splits[i]; k < texts.splits[i + 1]; ++k) {
+        const int64_t token = texts.tokens[k];
+        const bool known = token >= 0 && token < texts.corpus_words;
+        if (!known) unknown = token;
+        const int64_t word = known ? texts.words_of_corpus[token] : -1;
+        words.push_back(word < model.num_words() ? word : -1);
+      }
+      return Bag(model, options, words, &found, rows);
+    };
+  });
   if (unknown != kNone) {
     return Say("Token %lld is none of the corpus, which has %lld.",
                static_cast<long long>(unknown.load()),

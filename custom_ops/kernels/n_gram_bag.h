@@ -28,7 +28,8 @@ struct NGramParts {
 Problem MakeNGramModel(const NGramParts& parts, std::string* model);
 
 // Reads such a block, aligned to 8 bytes, which must outlive this. Time and memory do not
-// depend on its size. Nodes are -1 where there is none.
+// depend on its size: its head and length are checked, and what `MakeNGramModel` wrote behind
+// them is trusted. Nodes are -1 where there is none.
 class NGramModel {
  public:
   Problem Read(const void* data, size_t size);

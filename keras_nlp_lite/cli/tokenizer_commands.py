@@ -56,7 +56,7 @@ def train(
     ],
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for the tokenizer.")
-    ],
+    ] = Path("tokenizer"),
     kind: Annotated[
         Kind,
         typer.Option(
@@ -113,7 +113,7 @@ def train(
 )
 @plainly
 def encode(folder: Folder, texts: Texts = None, as_json: AsJson = False):
-    """Print the ids of texts: a line each."""
+    """Print the ids of texts: a line each. Special tokens in them are one id."""
     with quiet_start():
         from keras_nlp_lite.cli.tokenizing import encode
     encode(folder, texts, as_json=as_json)

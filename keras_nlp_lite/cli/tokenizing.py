@@ -144,8 +144,8 @@ def encode(folder, texts, *, as_json):
         as_json: Whether each line is a JSON object.
     """
     tokenizer = _load(folder)
-    for text in _given(texts):
-        ids = tokenizer(text).numpy().tolist()
+    for data, text in _given(texts):
+        ids = tokenizer(data).numpy().tolist()
         if as_json:
             tokens = _tokens(tokenizer, ids)
             line = {"text": text, "ids": ids, "tokens": tokens}
@@ -179,11 +179,11 @@ def inspect(folder, texts, *, as_json):
         as_json: Whether to print a JSON object for each, on a line, in place of a table.
     """
     tokenizer = _load(folder)
-    for text in _given(texts):
+    for data, text in _given(texts):
         ids, starts, ends = (
-            x.numpy().tolist() for x in tokenizer.tokenize_with_offsets(text)
+            x.numpy().tolist() for x in tokenizer.tokenize_with_offsets(data)
         )
-        data, words = text.encode("utf-8", "surrogateescape"), len(text.split())
+        words = len(text.split())
         pieces = [
             data[start:end].decode("utf-8", "replace")
             for start, end in zip(starts, ends)
@@ -225,13 +225,15 @@ def _tokens(tokenizer, ids):
 
 
 def _given(texts):
-    """Iterator of str."""
+    """Iterator of bytes, as they came, and of the str that shows them."""
     if texts:
-        return iter(texts)
+        lines = map(os.fsencode, texts)
+        return ((line, line.decode("utf-8", "replace")) for line in lines)
     stream = typer.get_binary_stream("stdin")
     if stream.isatty():
         raise ValueError(
             "There must be a text. Received: none. Try it as an argument, in quotes, or "
             "a pipe."
         )
-    return (line.rstrip(b"\r\n").decode("utf-8", "replace") for line in stream)
+    lines = (line.rstrip(b"\r\n") for line in stream)
+    return ((line, line.decode("utf-8", "replace")) for line in lines)

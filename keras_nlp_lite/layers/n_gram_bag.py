@@ -67,6 +67,10 @@ class NGramBag(PreprocessingLayer):
     Returns:
         float32 [B, V], sparse or dense. An empty string gives an empty row.
 
+    It runs as a compiled op where that is there. A graph with the op, such as
+    `keras.Model.export` writes, loads where the op was loaded: `ops.portable_ops` makes
+    one that loads anywhere, as a task's `export` does by itself.
+
     Raises:
         ValueError: called without a vocabulary; a bad argument.
 

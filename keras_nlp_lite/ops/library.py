@@ -15,6 +15,7 @@ from keras_nlp_lite.checks import check_choice
 
 _FOLDER = pathlib.Path(__file__).parent
 _PREFIX = "libkeras_nlp_lite_ops-tf"
+_NEWEST = "knl_n_gram_bag"  # an op that the last build of the library has
 # As the kernels count them.
 _ELEMENTS = {"float32": 0, "bfloat16": 1, "float16": 2}
 
@@ -102,5 +103,10 @@ def _library():
     except (tf.errors.OpError, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         return _Library(why_not=f"the compiled ops cannot be loaded: {reason}")
+    if not hasattr(ops, _NEWEST):
+        return _Library(
+            why_not="the compiled ops are of an older keras_nlp_lite; installing it "
+            "again builds them"
+        )
     symbols.KnlAttentionInstructionSet.restype = ctypes.c_char_p
     return _Library(ops, symbols, path)

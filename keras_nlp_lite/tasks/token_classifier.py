@@ -287,11 +287,11 @@ def _words_of(texts):
     rows = [x.to_list() for x in split_words_with_offsets(raw)]
     cut = []
     for text, words, *places in zip(raw.numpy(), *rows):
-        first = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80  # of each character
-        # How many begin before a byte is the place of the character that begins there.
-        count = np.concatenate([[0], np.cumsum(first)]).tolist()
+        characters = text.decode(errors="surrogateescape")
+        sizes = [len(c.encode(errors="surrogateescape")) for c in characters]
+        begins = np.cumsum([0, *sizes])  # in bytes, of each character
         words = [word.decode(errors="surrogateescape") for word in words]
-        places = ([count[place] for place in column] for column in places)
+        places = (np.searchsorted(begins, column).tolist() for column in places)
         cut.append(list(zip(words, *places)))
     return cut
 

@@ -6,6 +6,7 @@ from keras_nlp_lite.tokenizers.byte_pair_merging import BytePairMerges
 from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
 from keras_nlp_lite.tokenizers.strings import on_cpu
 from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE, split_off
+from keras_nlp_lite.tokenizers.word_splitting import byte_lengths
 
 _TEXT = tf.TensorSpec([None], tf.string)
 
@@ -28,7 +29,7 @@ class BytePairFormula(tf.Module):
         self._lengths = tf.constant([len(text) for text in model.texts] + [1] * 256)
         self._text_of_id = _table(model.ids, model.texts, tf.int64, default="")
         self._whole = [model.tokens[number] for number in model.whole]
-        self._taking_space = [model.tokens[number] for number in model.takes_space]
+        self._takes_space = tf.constant(model.takes_space, tf.int64)  # numbers
         self._number_of_whole = None
         if self._whole:
             self._number_of_whole = _table(
@@ -68,18 +69,20 @@ class BytePairFormula(tf.Module):
         bytes."""
         if not self._whole:
             return self._of_text(text)
-        segments = split_off(text, self._whole, self._taking_space)  # [N, None]
+        # Text and tokens by turns, text first and last; it may be empty.
+        segments = split_off(text, self._whole)  # [N, None]
         flat = segments.flat_values  # [M]
-        # What takes white space along has it in front.
-        bare = tf.strings.regex_replace(flat, f"^{WHITE_SPACE}+", "")
-        number = self._number_of_whole.lookup(bare)  # [M], -1 where it is text
+        number = self._number_of_whole.lookup(flat)  # [M], -1 where it is text
         is_whole = number >= 0
+        lengths = byte_lengths(flat)
+        takes = tf.reduce_any(number[:, tf.newaxis] == self._takes_space, axis=1)
+        gives = tf.concat([takes[1:], [False]], 0)[: tf.size(takes)]
+        bare = tf.strings.regex_replace(flat, f"{WHITE_SPACE}+$", "")
+        flat = tf.where(gives, bare, flat)
+        given = lengths - byte_lengths(flat)
         texts = self._of_text(tf.where(is_whole, "", flat))
-        ones = (
-            number,
-            tf.fill(tf.shape(flat), True),
-            tf.cast(tf.strings.length(flat), tf.int64),
-        )
+        taken = tf.concat([[0], given[:-1]], 0)[: tf.size(given)]
+        ones = number, tf.fill(tf.shape(flat), True), lengths + taken
         joined = []
         for of_text, one in zip(texts, ones):
             one = tf.ragged.boolean_mask(one[:, tf.newaxis], is_whole[:, tf.newaxis])

@@ -13,6 +13,10 @@ class BytePairModel:
         whole: list of str, tokens that stay whole where they stand in a text.
         takes_space: Those of them that take the white space before them along.
 
+    Raises:
+        ValueError: a token that stays whole is the spelling of other bytes, as "é" is
+            that of the byte 0xE9.
+
     Attributes:
         tokens: list of str [V], in the order of their ids.
         texts: list of bytes [V], what each stands for.
@@ -29,6 +33,13 @@ class BytePairModel:
         self.whole = [self._numbers[token] for token in whole]
         self.takes_space = [self._numbers[token] for token in takes_space]
         literal = set(whole)
+        spelled = {*ALPHABET, *(a + b for a, b in self.merges)} & literal
+        for token in spelled:
+            if unspell(token) != as_bytes(token):
+                raise ValueError(
+                    "A token that stays whole cannot also be the spelling of other "
+                    f"bytes. Received: {token!r}, which stands for {unspell(token)!r}."
+                )
         self.texts = [
             as_bytes(token) if token in literal else unspell(token)
             for token in self.tokens

@@ -47,8 +47,9 @@ class BytePairTokenizer(Tokenizer):
             have gaps. None where `set_vocabulary_and_merges` or loading follows.
         merges: A list of strings, two tokens with a space between, the first to be
             merged first; or the path of a text file with one a line.
-        sequence_length: T, in tokens: longer rows are cut, shorter ones padded with 0
-            (with "" for strings). None for ragged rows.
+        sequence_length: T, in tokens: longer rows are cut, shorter ones padded with
+            `pad_token_id` where a subclass has one, otherwise with 0 (with "" for
+            strings). None for ragged rows.
         add_prefix_space: Whether a text, or what follows a whole token in it, gets a
             space in front where it has none, so that its first word is no special case.
         unsplittable_tokens: Tokens of the vocabulary, such as "<mask>", that stay whole
@@ -79,8 +80,9 @@ class BytePairTokenizer(Tokenizer):
     >>> tokenizer.detokenize([6, 1, 5]).numpy()
     b'low lo'
 
-    It runs as a compiled op. Where that is not there, and in what must load anywhere, such as
-    a task's export, plain TensorFlow ops give the same ids a hundred times slower.
+    It runs as a compiled op. Where that is not there, and in what must load anywhere,
+    such as a task's export, plain TensorFlow ops give the same ids, slowly. A graph with
+    the op loads where the op was loaded: `ops.portable_ops` makes one without.
 
     References: Sennrich et al., "Neural Machine Translation of Rare Words with Subword
     Units", arXiv:1508.07909; Radford et al., "Language Models are Unsupervised
@@ -127,7 +129,6 @@ class BytePairTokenizer(Tokenizer):
             ValueError: one of both is missing; an id comes twice, or does not fit the
                 dtype; a merge, or a token that stays whole, is not in the vocabulary.
         """
-        self._vocabulary = None
         if (vocabulary is None) != (merges is None):
             missing = "vocabulary" if vocabulary is None else "merges"
             raise ValueError(
@@ -135,6 +136,7 @@ class BytePairTokenizer(Tokenizer):
                 f"{missing}=None."
             )
         if vocabulary is None:
+            self._vocabulary = None
             return
         vocabulary = BytePairVocabulary(vocabulary, merges)
         for token in self._whole_tokens():
@@ -174,7 +176,8 @@ class BytePairTokenizer(Tokenizer):
         """Gives the vocabulary more tokens, which stay whole where they stand in a text.
 
         They get the ids behind the largest, in the order given. A backbone gets room for
-        them by `Backbone.resize_vocabulary`.
+        them by `Backbone.resize_vocabulary`: to the largest id and one more, where ids
+        have gaps.
 
         Args:
             tokens: A list of str. Those that are in the vocabulary keep their ids.
@@ -183,6 +186,10 @@ class BytePairTokenizer(Tokenizer):
 
         Returns:
             int: how many were new.
+
+        Raises:
+            ValueError: one is the spelling of other bytes, or its id does not fit the
+                dtype; nothing is changed then.
         """
         vocabulary = self._ready()
         tokens = list(dict.fromkeys(check_whole_tokens("tokens", tokens)))
@@ -190,8 +197,13 @@ class BytePairTokenizer(Tokenizer):
         ids = dict(zip(vocabulary.tokens, vocabulary.ids))
         ids.update(zip(new, itertools.count(vocabulary.ids[-1] + 1)))
         whole = self.special_tokens if special else self.unsplittable_tokens
+        before = list(whole)
         whole.extend(token for token in tokens if token not in whole)
-        self.set_vocabulary_and_merges(ids, self.get_merges())
+        try:
+            self.set_vocabulary_and_merges(ids, self.get_merges())
+        except ValueError:
+            whole[:] = before
+            raise
         return len(new)
 
     def get_vocabulary(self):
@@ -232,13 +244,14 @@ class BytePairTokenizer(Tokenizer):
         with on_cpu():
             text = as_strings(inputs)
             numbers = self._encoder.encode(flat_strings(text))
-            return self._rows(text, self._tokens(numbers))
+            return self._rows(text, self._tokens(numbers), self._pad_value())
 
     def tokenize_with_offsets(self, inputs):
         with on_cpu():
             text = as_strings(inputs)
-            tokens, starts, ends, _ = self._places(text)
-            return tuple(self._rows(text, x) for x in (tokens, starts, ends))
+            tokens, *places, _ = self._places(text)
+            tokens = self._rows(text, tokens, self._pad_value())
+            return tokens, *(self._rows(text, x) for x in places)
 
     def word_ids(self, inputs):
         """Which word each token is of: GPT-2's words, of which a token that stays whole is
@@ -260,8 +273,8 @@ class BytePairTokenizer(Tokenizer):
         """Tokens by number as ids, or as strings."""
         return numbers.with_values(tf.gather(self._tokens_of_numbers, numbers.values))
 
-    def _rows(self, text, values):
-        return rows_like(text, values, self.sequence_length)
+    def _rows(self, text, values, pad_value=None):
+        return rows_like(text, values, self.sequence_length, pad_value)
 
     @property
     def _encoder(self):
@@ -282,9 +295,8 @@ class BytePairTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             rows, restore = as_id_rows(inputs)
-            ids = tf.cast(rows.values, tf.int64)
             row_splits = tf.cast(rows.row_splits, tf.int64)
-            return restore(self._encoder.decode(ids, row_splits))
+            return restore(self._encoder.decode(rows.values, row_splits))
 
     def compute_output_spec(self, inputs):
         return rows_spec(inputs, self.sequence_length, self.compute_dtype)

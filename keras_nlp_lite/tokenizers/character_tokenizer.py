@@ -139,7 +139,7 @@ class CharacterTokenizer(Tokenizer):
         with on_cpu():
             rows, restore = as_id_rows(inputs)
             rows = tf.ragged.boolean_mask(rows, rows != 0)
-            return restore(self._text(rows))
+            return restore(self._text(tf.cast(rows, tf.int32)))
 
     def compute_output_spec(self, inputs):
         return rows_spec(inputs, self.sequence_length, self.compute_dtype)

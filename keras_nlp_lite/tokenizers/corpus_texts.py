@@ -90,10 +90,11 @@ def _is_file(item):
 
 
 def _looks_like_file(item):
-    """One word with a suffix, such as "reviews.txt.gz"."""
+    """One word with a suffix or a folder, such as "reviews.txt.gz" or "data/train"."""
     if isinstance(item, os.PathLike):
         return True
-    return len(item.split()) == 1 and os.path.splitext(item)[1][1:].isalnum()
+    suffix = os.path.splitext(item)[1][1:].isalnum()
+    return len(item.split()) == 1 and (suffix or os.sep in item)
 
 
 def _of_dataset(data):

@@ -27,7 +27,7 @@ def sample_texts(data, max_bytes=MAX_BYTES):
 
     Args:
         data: As for `read_texts`.
-        max_bytes: How much text to keep, in bytes. In memory a text takes some 50 bytes
+        max_bytes: How much text to keep, in bytes. In memory a text takes some 75 bytes
             more.
 
     Returns:

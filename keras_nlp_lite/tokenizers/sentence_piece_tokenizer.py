@@ -223,7 +223,7 @@ class SentencePieceTokenizer(Tokenizer):
         model = self._ready()
         with on_cpu():
             rows, restore = as_id_rows(inputs)
-            return restore(model.detokenize(rows))
+            return restore(model.detokenize(tf.cast(rows, tf.int32)))
 
     def compute_output_spec(self, inputs):
         return rows_spec(inputs, self.sequence_length, self.compute_dtype)
@@ -232,11 +232,6 @@ class SentencePieceTokenizer(Tokenizer):
         if self.compute_dtype == "string":
             return tokens
         return tf.cast(tokens, self.compute_dtype)
-
-    def _pad_value(self):
-        if self.compute_dtype == "string":
-            return ""
-        return getattr(self, "pad_token_id", 0)
 
     def _rows(self, text, values, pad_value=None):
         return rows_like(text, values, self.sequence_length, pad_value)

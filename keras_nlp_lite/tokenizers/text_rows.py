@@ -62,7 +62,7 @@ def as_id_rows(ids):
             arrays do.
 
     Returns:
-        (int32 ragged [N, None], a function from N results to the shape that `ids` had
+        (int64 ragged [N, None], a function from N results to the shape that `ids` had
         without T)
 
     Example:
@@ -73,13 +73,14 @@ def as_id_rows(ids):
     """
     if not tf.is_tensor(ids):
         ids = tf.ragged.constant(ids) if isinstance(ids, list) else tf.constant(ids)
-    ids = tf.cast(ids, tf.int32)
+    ids = tf.cast(ids, tf.int64)
     if ids.shape.rank < 2:
         row = tf.reshape(ids, [1, -1])
         return tf.RaggedTensor.from_tensor(row), lambda results: results[0]
     if not isinstance(ids, tf.RaggedTensor):
         shape = tf.shape(ids)
-        rows = tf.RaggedTensor.from_tensor(tf.reshape(ids, [-1, shape[-1]]))
+        flat = tf.reshape(ids, [tf.reduce_prod(shape[:-1]), shape[-1]])
+        rows = tf.RaggedTensor.from_tensor(flat)
         return rows, lambda results: tf.reshape(results, shape[:-1])
     if ids.shape.rank == 2:
         return ids, lambda results: results

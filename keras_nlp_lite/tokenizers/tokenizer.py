@@ -77,7 +77,13 @@ class Tokenizer(keras.layers.Layer):
     def call(self, inputs):
         return self.tokenize(inputs)
 
+    def _pad_value(self):
+        """What fills short rows of tokens: `pad_token_id`, where there is one."""
+        if self.compute_dtype == "string":
+            return ""
+        return getattr(self, "pad_token_id", 0)
+
     def _missing(self, method):
         return NotImplementedError(
-            f"{type(self).__name__} has no `{method}`. Define it in the subclass."
+            f"{type(self).__name__} has no `{method}`. A subclass may define it."
         )

@@ -37,14 +37,13 @@ def check_whole_tokens(name, tokens):
     return [str(token) for token in tokens]
 
 
-def split_off(text, tokens, taking_space=()):
+def split_off(text, tokens):
     """Cuts text before and behind every token that stands in it.
 
     Args:
         text: string [N].
         tokens: Strings that `check_whole_tokens` lets pass. Where two fit, the one
             that starts first counts, and of these the longest.
-        taking_space: Those of them that take the white space before them along.
 
     Returns:
         Ragged string [N, None]; some of them may be empty.
@@ -55,10 +54,7 @@ def split_off(text, tokens, taking_space=()):
     [[b'a ', b'<s>', b'b'], [b'', b'<s>', b'']]
     """
     longest_first = sorted(tokens, key=len, reverse=True)
-    any_token = "|".join(
-        (f"{WHITE_SPACE}*" if token in taking_space else "") + re.escape(token)
-        for token in longest_first
-    )
+    any_token = "|".join(map(re.escape, longest_first))
     cut = _MARK * 2
     text = tf.strings.regex_replace(text, _MARK, _MARK + _BEHIND)
     text = tf.strings.regex_replace(text, any_token, rf"{cut}\0{cut}")

@@ -200,7 +200,8 @@ class WordPieceTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             text = as_strings(inputs)
-            return self._rows(text, self._cast(self._model.tokens(flat_strings(text))))
+            tokens = self._cast(self._model.tokens(flat_strings(text)))
+            return self._rows(text, tokens, self._pad_value())
 
     def tokenize_with_offsets(self, inputs):
         """Turns strings into tokens, and says where each stands.
@@ -228,8 +229,8 @@ class WordPieceTokenizer(Tokenizer):
         with on_cpu():
             text = as_strings(inputs)
             placed = self._model.place(flat_strings(text))
-            values = (self._cast(placed.tokens), placed.starts, placed.ends)
-            return tuple(self._rows(text, x) for x in values)
+            tokens = self._rows(text, self._cast(placed.tokens), self._pad_value())
+            return tokens, *(self._rows(text, x) for x in (placed.starts, placed.ends))
 
     def word_ids(self, inputs):
         """Which word of its text each token is of.
@@ -253,19 +254,19 @@ class WordPieceTokenizer(Tokenizer):
             return tokens
         return tf.cast(tokens, self.compute_dtype)
 
-    def _rows(self, text, values):
+    def _rows(self, text, values, pad_value=None):
         """Ragged [N, T], of all strings, as rows [..., B, T]."""
         if self.split:
-            return rows_like(text, values, self.sequence_length)
+            return rows_like(text, values, self.sequence_length, pad_value)
         if text.shape.rank < 2:  # one row of words
             row = tf.RaggedTensor.from_tensor(values.values[tf.newaxis])
-            return rows_like(tf.constant(""), row, self.sequence_length)
+            return rows_like(tf.constant(""), row, self.sequence_length, pad_value)
         rows = _rows_of_words(text)
         values = rows.with_flat_values(values).merge_dims(-2, -1)
         if self.sequence_length is None:
             return values
         shape = [*rows.shape.as_list()[:-1], self.sequence_length]
-        return values.to_tensor(shape=shape)
+        return values.to_tensor(pad_value, shape=shape)
 
     def _whole_tokens(self):
         """The tokens that stay whole in the text."""

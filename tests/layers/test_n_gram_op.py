@@ -1,18 +1,23 @@
 """The compiled bags of n-grams against the formula."""
 
+import contextlib
+import json
 import random
 import string
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_nlp_lite.layers import NGramBag
-from keras_nlp_lite.ops import attention_implementation, portable_ops
+from keras_nlp_lite.ops import library, library_path, portable_ops
 from keras_nlp_lite.tokenizers.n_gram_op import NGramOp
 
 pytestmark = pytest.mark.skipif(
-    not attention_implementation().startswith("fused"),
+    library.load() is None,
     reason="the compiled ops are not there",
 )
 
@@ -106,3 +111,28 @@ def test_an_op_keeps_apart_what_a_table_could_confuse():
     np.testing.assert_array_equal(indices[:, 0], pairs)  # only from even to odd
     np.testing.assert_array_equal(indices[:, 1], pairs // 2)
     assert (counts.numpy() == 1).all()
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_an_export_serves_where_its_ops_are(portable, tmp_path):
+    layer = NGramBag(max_tokens=30, ngrams=2, sparse=False)
+    texts = ["The film isn't good.", "", "a good, good film"]
+    layer.adapt(texts)
+    text = keras.Input((), dtype="string")
+    model = keras.Model(text, layer(text))
+    with portable_ops() if portable else contextlib.nullcontext():
+        model.export(tmp_path / "export", verbose=False)
+    load = "" if portable else "tf.load_op_library(sys.argv[2]); "
+    program = (
+        f"import sys, json, tensorflow as tf; {load}"
+        "served = tf.saved_model.load(sys.argv[1]); "
+        "print(served.serve(tf.constant(json.loads(sys.argv[3]))).numpy().tolist())"
+    )
+    arguments = [str(tmp_path / "export"), library_path(), json.dumps(texts)]
+    out = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(out.stdout) == layer(texts).numpy().tolist()

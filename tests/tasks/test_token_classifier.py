@@ -355,7 +355,11 @@ def test_tag_takes_a_text_a_list_of_texts_or_words(trained):
 
 
 def test_tagged_words_say_where_in_the_text_they_stand(trained):
-    texts = ["the dog walks.", " \u00e9t\u00e9\u00ad the \U0001f436 dog!", ""]
+    texts = [
+        "the dog walks.",
+        " \u00e9t\u00e9\u00ad the \U0001f436 dog!",
+        "\udc80 the \udcff dog",
+    ]
     for text, tagged in zip(texts, trained.tag(texts)):
         for word in tagged:
             assert text[word.start : word.end] == word.word

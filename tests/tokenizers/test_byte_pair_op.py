@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import keras_nlp_lite
-from keras_nlp_lite.ops import attention_implementation, library_path, portable_ops
+from keras_nlp_lite.ops import library, library_path, portable_ops
 from keras_nlp_lite.tokenizers import (
     BytePairTokenizer,
     ModernBertTokenizer,
@@ -22,7 +22,7 @@ from keras_nlp_lite.tokenizers import (
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
 
 pytestmark = pytest.mark.skipif(
-    not attention_implementation().startswith("fused"),
+    library.load() is None,
     reason="the compiled ops are not there",
 )
 
@@ -101,6 +101,26 @@ def everything(tokenizer, texts):
 
 
 # The same ids
+
+
+def test_whole_tokens_of_white_space_stay_whole_either_way(trained):
+    vocabulary, merges = trained
+    spaces = ["  ", "\n\n", " x", "\u3000<"]
+    vocabulary = {**vocabulary, **{t: 5000 + i for i, t in enumerate(spaces)}}
+    tokenizer = RobertaTokenizer(
+        vocabulary,
+        merges,
+        unsplittable_tokens=spaces,
+        special_tokens_in_strings=True,
+    )
+    texts = ["a  b", "   <mask>", "\n \n\n<mask>", " x x<mask>", "\u3000<mask>", "    "]
+    got = everything(tokenizer, texts)
+    with portable_ops():
+        assert everything(tokenizer, texts) == got
+    ids = tokenizer(texts).to_list()
+    mask = tokenizer.mask_token_id
+    assert ids[1] == [5000, mask] and ids[2][-2:] == [5001, mask]
+    assert ids[4][0] == 5003 and ids[5] == [5000, 5000]
 
 
 @pytest.mark.parametrize("prefix_space", [False, True])
@@ -269,8 +289,6 @@ def test_an_export_with_the_op_serves_where_only_the_op_is_loaded(trained, tmp_p
 
 
 def test_a_damaged_model_is_refused(trained):
-    from keras_nlp_lite.ops import library
-
     with pytest.raises(tf.errors.InvalidArgumentError, match="no model of byte pairs"):
         library.load().knl_byte_pair_encode(
             model=tf.zeros([100], tf.uint8),

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_nlp_lite.layers.start_end_packer import StartEndPacker
 from keras_nlp_lite.ops import portable_ops
-from keras_nlp_lite.tokenizers import BytePairTokenizer
+from keras_nlp_lite.tokenizers import BytePairTokenizer, RobertaTokenizer
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET, spell, unspell
 from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
 
@@ -504,6 +504,39 @@ def test_added_tokens_stay_whole_and_get_the_next_ids(tmp_path):
     tokenizer.save_assets(tmp_path)
     copy.load_assets(tmp_path)
     assert copy(texts).to_list() == tokenizer(texts).to_list()
+
+
+@pytest.mark.parametrize("token", ["\u00e9", "\u0120the"])
+def test_a_token_that_spells_other_bytes_is_not_added(token):
+    merges = ["t h", "th e", "\u0120 the"]
+    made = ["th", "the", "\u0120the"]
+    vocabulary = {t: i for i, t in enumerate([*ALPHABET, *made])}
+    tokenizer = BytePairTokenizer(vocabulary, merges)
+    with pytest.raises(ValueError, match="cannot also be the spelling of other bytes"):
+        tokenizer.add_tokens(["fine", token])
+    assert tokenizer.vocabulary_size() == len(vocabulary)
+    assert tokenizer.unsplittable_tokens == []
+    text = "\u9a6c the".encode()  # E9 is one of its bytes
+    assert tokenizer.detokenize(tokenizer(text)).numpy() == text
+
+
+def test_rows_are_padded_with_the_padding_token():
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    vocabulary = {t: i for i, t in enumerate([*special, *ALPHABET])}
+    tokenizer = RobertaTokenizer(vocabulary, [], sequence_length=4)
+    assert tokenizer("ab").numpy().tolist()[2:] == [1, 1]
+    tokens, starts, _ = tokenizer.tokenize_with_offsets("ab")
+    assert tokens.numpy().tolist()[2:] == [1, 1]
+    assert starts.numpy().tolist() == [0, 1, 0, 0]
+
+
+def test_rows_of_no_tokens_are_empty_texts():
+    tokenizer = make()
+    for ids, wanted in (
+        (tf.zeros([2, 0], tf.int32), [b"", b""]),
+        (tf.zeros([0, 3]), []),
+    ):
+        assert tokenizer.detokenize(ids).numpy().tolist() == wanted
 
 
 def test_added_special_tokens_are_looked_for_where_special_tokens_are():
