@@ -17,9 +17,9 @@ def portable_ops():
     """Within it, attention is made of TensorFlow's own ops, as the formula has it, and
     so are `add_norm`, `bias_gelu`, byte-pair tokenizers and bags of n-grams.
 
-    A graph with compiled ops loads only where these were loaded before, by this package
-    or by `tf.load_op_library(library_path())`. One traced in here loads anywhere: it is
-    for what is exported.
+    A graph with compiled ops loads only where these were loaded before, by `import
+    keras_nlp_lite.ops` or by `tf.load_op_library` on `library_path()`. One traced in
+    here loads anywhere: it is for what is exported.
 
     Example:
 

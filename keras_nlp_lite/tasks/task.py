@@ -22,6 +22,7 @@ from keras_nlp_lite.data.raw_batches import (
     split_arrays,
 )
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
+from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.ops import portable_ops
 from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.tasks.steps import choose_steps, count_batches
@@ -308,7 +309,7 @@ class Task(keras.Model):
         keras_arguments = {
             "epochs": epochs,
             "verbose": verbose,
-            "callbacks": callbacks,
+            "callbacks": _and_tidy_up(callbacks),
             "class_weight": class_weight,
             "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch,
@@ -637,6 +638,15 @@ class _Adapted(typing.NamedTuple):
 def _with_parts(layer):
     """A layer and all within it; nothing for a function."""
     return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else ()
+
+
+def _and_tidy_up(callbacks):
+    """Callbacks, and one more that hands memory back: each epoch shuffles anew, and
+    leaves holes of other sizes than the next one needs."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    tidy_up = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: give_back())
+    return [*keras.tree.flatten(callbacks or []), tidy_up]
 
 
 def _auto(value):

@@ -213,8 +213,8 @@ class TokenClassifier(TokenTask):
             **kwargs: The rest of `predict`, such as `batch_size`.
 
         Returns:
-            list of `TaggedWord`, of every word of the text in its order; for several
-            texts a list of such lists.
+            list of `TaggedWord`, of every word of the text in its order, with its place
+            in characters of the str; for several texts a list of such lists.
         """
         one = isinstance(text, str)
         text = [text] if one else list(text)

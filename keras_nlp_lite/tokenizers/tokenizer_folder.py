@@ -105,7 +105,10 @@ def save_tokenizer(tokenizer, path):
     Args:
         tokenizer: Word pieces give "vocab.txt", byte pairs "vocab.json" and
             "merges.txt", and both "tokenizer.json", in which alone their settings are;
-            SentencePiece gives "vocabulary.spm".
+            SentencePiece gives "vocabulary.spm". What Hugging Face has no place for is
+            not written: `sequence_length`, `dtype`, `special_tokens_in_strings` (its
+            library always looks for special tokens), and SentencePiece's settings.
+            `load_tokenizer` takes them as arguments.
         path: The folder, which is made if it is not there. Files of the same names in
             it are replaced.
 

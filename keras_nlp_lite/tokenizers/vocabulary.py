@@ -73,6 +73,11 @@ def as_tokens(tokens):
     Raises:
         ValueError: neither strings nor a path, or no such file.
     """
+    if isinstance(tokens, dict):
+        raise ValueError(
+            "`vocabulary` must be a list of tokens in the order of their ids. Received: "
+            "a dict. Try sorted(vocabulary, key=vocabulary.get)."
+        )
     if isinstance(tokens, (str, os.PathLike)):
         path = os.fspath(tokens)
         if not tf.io.gfile.exists(path):

@@ -303,6 +303,11 @@ def test_a_tokenizer_says_what_it_does_not_define():
             use()
 
 
+def test_ids_are_places_in_a_list_and_not_in_a_dict():
+    with pytest.raises(ValueError, match="Received: a dict"):
+        WordPieceTokenizer({"a": 1, "[UNK]": 0})
+
+
 # More tokens
 
 
