@@ -43,7 +43,7 @@ class BuildOps(build_ext):
         # Kept between installations, so that only what has changed is compiled again.
         folder = ROOT / "build" / "custom_ops"
         configure = ["cmake", "-S", ROOT / "custom_ops", "-B", folder]
-        configure.append(f"-DPYTHON={sys.executable}")
+        configure += [f"-DPYTHON={sys.executable}", "-DKNL_TESTS_ONLY=OFF"]
         ninja = shutil.which("ninja")
         if ninja is not None:
             # Named each time: the last one lay in an environment that is gone by now.
