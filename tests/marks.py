@@ -2,7 +2,11 @@
 
 import pytest
 
-from keras_nlp_lite.ops import attention_implementation
+from keras_nlp_lite.ops import attention_implementation, library
+
+where_ops_are_compiled = pytest.mark.skipif(
+    library.load() is None, reason="the compiled ops are not there"
+)
 
 where_padding_is_dropped = pytest.mark.skipif(
     not attention_implementation().startswith("fused"),

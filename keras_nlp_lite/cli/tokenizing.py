@@ -122,7 +122,7 @@ def _byte_pairs(files, vocabulary_size, special_tokens, settings):
 
 def _word_pieces(files, vocabulary_size, special_tokens, settings):
     cls = WordPieceTokenizer if special_tokens else BertTokenizer
-    special_tokens = special_tokens or ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    special_tokens = special_tokens or BertTokenizer().special_token_names
     if "[UNK]" not in special_tokens:
         raise ValueError(
             "--special-tokens must hold [UNK], for what has no pieces. Received: "

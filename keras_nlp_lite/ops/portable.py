@@ -35,9 +35,10 @@ def portable_ops():
         _PORTABLE.reset(before)
 
 
-def is_portable():
-    """Whether this is within `portable_ops`."""
-    return _PORTABLE.get()
+def may_use_compiled():
+    """Whether compiled ops are there and the graph need not load anywhere: all that ops
+    on strings ask, which run on the CPU whatever else there is."""
+    return not _PORTABLE.get() and library.load() is not None
 
 
 def why_not_compiled(x, dtype):

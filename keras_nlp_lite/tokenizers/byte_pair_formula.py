@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from keras_nlp_lite.tokenizers.byte_pair_merging import BytePairMerges
 from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
-from keras_nlp_lite.tokenizers.strings import on_cpu
+from keras_nlp_lite.tokenizers.strings import byte_lengths, on_cpu
 from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE, split_off
-from keras_nlp_lite.tokenizers.word_splitting import byte_lengths
+from keras_nlp_lite.tokenizers.word_numbers import number_words
 
 _TEXT = tf.TensorSpec([None], tf.string)
 
@@ -52,9 +52,8 @@ class BytePairFormula(tf.Module):
         """string [N] -> (ragged int64 [N, None], ends int64 [C], words int64 [C])."""
         with on_cpu():
             numbers, begins_word, lengths = self._encoded(text)
-            counts = tf.cast(begins_word.values, tf.int64)
-            words = _cumulated(counts, numbers) - 1
-            return numbers, _cumulated(lengths.values, numbers), words
+            ends = _cumulated(lengths.values, numbers)
+            return numbers, ends, number_words(begins_word).values
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)] * 2, autograph=False)
     def decode(self, ids, row_splits):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.ops import library
-from keras_nlp_lite.ops.portable import is_portable
+from keras_nlp_lite.ops.portable import may_use_compiled
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
 from keras_nlp_lite.tokenizers.byte_pair_formula import BytePairFormula
 from keras_nlp_lite.tokenizers.byte_pair_model import BytePairModel, as_bytes
@@ -279,9 +279,9 @@ class BytePairTokenizer(Tokenizer):
     @property
     def _encoder(self):
         """What encodes: the compiled ops, where they are and may be used."""
-        if self._compiled is None or is_portable() or library.load() is None:
-            return self._formula
-        return self._compiled
+        if self._compiled is not None and may_use_compiled():
+            return self._compiled
+        return self._formula
 
     def detokenize(self, inputs):
         """Joins tokens to the text that they came from.

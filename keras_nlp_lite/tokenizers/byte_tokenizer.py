@@ -7,6 +7,7 @@ from keras_nlp_lite.tokenizers.character_tokenizer import (
     CharacterTokenizer,
     decode_with_places,
 )
+from keras_nlp_lite.tokenizers.strings import byte_lengths
 from keras_nlp_lite.tokenizers.word_numbers import number_words_of_characters
 
 
@@ -96,17 +97,19 @@ class ByteTokenizer(CharacterTokenizer):
     def _numbers(self, text):
         # One long string: to cut each one up would make a string of every byte.
         flat = tf.io.decode_raw(tf.strings.reduce_join(text), tf.uint8)
-        return tf.RaggedTensor.from_row_lengths(flat, _lengths(text), validate=False)
+        return tf.RaggedTensor.from_row_lengths(
+            flat, byte_lengths(text), validate=False
+        )
 
     def _sources(self, text, chunks):
-        starts = tf.ragged.range(_lengths(text)).values
-        return starts, starts + 1, _lengths(chunks)
+        starts = tf.ragged.range(byte_lengths(text)).values
+        return starts, starts + 1, byte_lengths(chunks)
 
     def _word_numbers(self, text):
         characters, starts, ends = decode_with_places(text)
         words = number_words_of_characters(characters).values
         return tf.RaggedTensor.from_row_lengths(
-            tf.repeat(words, ends - starts), _lengths(text), validate=False
+            tf.repeat(words, ends - starts), byte_lengths(text), validate=False
         )
 
     def _text(self, rows):
@@ -119,8 +122,3 @@ class ByteTokenizer(CharacterTokenizer):
             errors=self.errors,
             replacement_char=self.replacement_char,
         )
-
-
-def _lengths(text):
-    """In bytes, int64."""
-    return tf.cast(tf.strings.length(text), tf.int64)

@@ -10,7 +10,7 @@ from keras_nlp_lite.tokenizers.normalizing import (
     spans_of_tokens,
     split_chunks,
 )
-from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
+from keras_nlp_lite.tokenizers.strings import as_strings, byte_lengths, on_cpu
 from keras_nlp_lite.tokenizers.text_rows import (
     as_id_rows,
     flat_strings,
@@ -184,7 +184,7 @@ def decode_with_places(text, encoding="UTF-8", errors="replace"):
     characters, starts = tf.strings.unicode_decode_with_offsets(
         text, encoding, errors=errors
     )
-    lengths = tf.cast(tf.strings.length(text), tf.int64)
+    lengths = byte_lengths(text)
     full = starts.row_lengths() > 0
     last = tf.boolean_mask(starts.row_limits() - 1, full)
     ends = tf.tensor_scatter_nd_update(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.ops import library
-from keras_nlp_lite.ops.portable import is_portable
+from keras_nlp_lite.ops.portable import may_use_compiled
 from keras_nlp_lite.tokenizers.n_gram_op import NGramOp
 
 _HASH_MIX = 0x2545F4914F6CDD1D  # an odd multiplier whose bits look random (xorshift*)
@@ -67,7 +67,7 @@ class NGramLookup(tf.Module):
     def op(self):
         """The `NGramOp` that does the same and more at once, or None where compiled ops
         are not, or may not be used."""
-        return None if is_portable() or library.load() is None else self._op
+        return self._op if may_use_compiled() else None
 
     def __call__(self, tokens):
         """int64 [N, S]: the columns of the n-grams that start at each token.

@@ -5,6 +5,8 @@ Shapes: N texts, K chunks of one of them, or of all of them.
 
 import tensorflow as tf
 
+from keras_nlp_lite.tokenizers.whole_tokens import cut_around
+
 FORMS = (None, "NFC", "NFKC", "NFD", "NFKD")
 ERRORS = ("strict", "replace", "ignore")
 
@@ -21,11 +23,6 @@ _CLINGING = (
 _CHUNK = (
     rf"[\x00-\x7F]+[{_CLINGING}]*|[^\x00-\x7F{_CLINGING}][{_CLINGING}]*|[{_CLINGING}]+"
 )
-
-# What is cut at must not stand in the text: there, each first mark gets the second
-# behind it, so that two first ones in a row are left for cutting. (The ops that need no
-# marks, `regex_split` and its kind, lose what follows a NUL.)
-_MARK, _BEHIND = "\x1f", "\x1e"
 
 
 def normalize(text, lowercase, form):
@@ -65,13 +62,8 @@ def split_chunks(text):
     >>> [chunk.decode() for chunk in chunks.numpy()]
     ['A B', '中', '文']
     """
-    text = tf.strings.regex_replace(text, _MARK, _MARK + _BEHIND)
-    cut = _MARK * 2
-    parts = tf.strings.split(
-        tf.strings.regex_replace(text, _CHUNK, rf"{cut}\0{cut}"), cut
-    )
-    chunks = tf.ragged.boolean_mask(parts, parts != "")
-    return tf.strings.regex_replace(chunks, _MARK + _BEHIND, _MARK)
+    parts = cut_around(text, _CHUNK)
+    return tf.ragged.boolean_mask(parts, parts != "")
 
 
 def spans_of_tokens(starts, ends, sources, tokens):

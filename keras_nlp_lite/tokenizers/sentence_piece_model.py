@@ -10,7 +10,7 @@ import os
 
 import tensorflow as tf
 
-from keras_nlp_lite.tokenizers.strings import on_cpu
+from keras_nlp_lite.tokenizers.strings import byte_lengths, on_cpu
 from keras_nlp_lite.tokenizers.vocabulary import Vocabulary
 from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE, split_off
 from keras_nlp_lite.tokenizers.word_numbers import number_words
@@ -126,7 +126,7 @@ class SentencePieceModel(tf.Module):
             text, lambda pieces, text: pieces.tokenize_with_offsets(text)
         )
         begin = tf.zeros([1], tf.int64)
-        end = _lengths(text)[:, tf.newaxis]  # [N, 1]
+        end = byte_lengths(text)[:, tf.newaxis]  # [N, 1]
         return (
             self._between(self._first, tokens, self._last),
             self._between(begin, tf.cast(starts, tf.int64), end),
@@ -182,7 +182,7 @@ class SentencePieceModel(tf.Module):
         def of(condition):
             return tf.where(condition & ~is_whole, strings, "")
 
-        lengths = _lengths(strings)
+        lengths = byte_lengths(strings)
         tokens = tf.gather(self._of_whole_tokens, tf.argmax(same, axis=1))
         kinds = zip(
             encode(self._pieces, of(~goes_on)),
@@ -254,11 +254,6 @@ def _load(proto, token_type):
     import tensorflow_text  # here, since it takes a second to import
 
     return tensorflow_text.SentencepieceTokenizer(proto, token_type)
-
-
-def _lengths(text):
-    """In bytes, int64."""
-    return tf.cast(tf.strings.length(text), tf.int64)
 
 
 def _before(flags):

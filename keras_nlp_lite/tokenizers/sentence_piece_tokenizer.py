@@ -228,11 +228,6 @@ class SentencePieceTokenizer(Tokenizer):
     def compute_output_spec(self, inputs):
         return rows_spec(inputs, self.sequence_length, self.compute_dtype)
 
-    def _cast(self, tokens):
-        if self.compute_dtype == "string":
-            return tokens
-        return tf.cast(tokens, self.compute_dtype)
-
     def _rows(self, text, values, pad_value=None):
         return rows_like(text, values, self.sequence_length, pad_value)
 

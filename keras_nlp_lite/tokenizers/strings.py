@@ -23,6 +23,11 @@ def on_cpu():
     return tf.device("CPU:0")
 
 
+def byte_lengths(strings):
+    """int64, of strings of any shape."""
+    return tf.cast(tf.strings.length(strings), tf.int64)
+
+
 def as_strings(x):
     """Strings as a tensor, from whatever a user had at hand.
 

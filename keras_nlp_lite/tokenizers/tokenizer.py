@@ -1,6 +1,7 @@
 """What every tokenizer is: a layer from text to tokens, and often back."""
 
 import keras
+import tensorflow as tf
 
 from keras_nlp_lite.tokenizers.strings import accept_raw_inputs
 
@@ -76,6 +77,12 @@ class Tokenizer(keras.layers.Layer):
 
     def call(self, inputs):
         return self.tokenize(inputs)
+
+    def _cast(self, tokens):
+        """Ids in the layer's dtype; strings as they are."""
+        if self.compute_dtype == "string":
+            return tokens
+        return tf.cast(tokens, self.compute_dtype)
 
     def _pad_value(self):
         """What fills short rows of tokens: `pad_token_id`, where there is one."""

@@ -10,6 +10,7 @@ from keras_nlp_lite.tokenizers.roberta_tokenizer import (
     ModernBertTokenizer,
     RobertaTokenizer,
 )
+from keras_nlp_lite.tokenizers.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import (
     byte_pair_from_tokenizer_json,
     word_piece_from_tokenizer_json,
@@ -73,10 +74,6 @@ def load_tokenizer(path, **kwargs):
             f"{'which is a file' if os.path.exists(folder) else 'which does not exist'}."
         )
     if found := _first(folder, _SENTENCE_PIECE):
-        from keras_nlp_lite.tokenizers.sentence_piece_tokenizer import (
-            SentencePieceTokenizer,
-        )
-
         return SentencePieceTokenizer(found, **kwargs)
     if found := _first(folder, (_JSON,)):
         return _of_tokenizer_json(found, kwargs)

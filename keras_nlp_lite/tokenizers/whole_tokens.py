@@ -54,8 +54,23 @@ def split_off(text, tokens):
     [[b'a ', b'<s>', b'b'], [b'', b'<s>', b'']]
     """
     longest_first = sorted(tokens, key=len, reverse=True)
-    any_token = "|".join(map(re.escape, longest_first))
+    return cut_around(text, "|".join(map(re.escape, longest_first)))
+
+
+def cut_around(text, pattern):
+    """Cuts text before and behind every match, and loses no byte.
+
+    (The ops that need no marks, `regex_split` and its kind, lose what follows a NUL.)
+
+    Args:
+        text: string [N].
+        pattern: A regular expression of RE2. It sees U+001E behind each U+001F, and
+            takes both or neither.
+
+    Returns:
+        Ragged string [N, None]: what is between matches, maybe "", and they, by turns.
+    """
     cut = _MARK * 2
     text = tf.strings.regex_replace(text, _MARK, _MARK + _BEHIND)
-    text = tf.strings.regex_replace(text, any_token, rf"{cut}\0{cut}")
+    text = tf.strings.regex_replace(text, pattern, rf"{cut}\0{cut}")
     return tf.strings.regex_replace(tf.strings.split(text, cut), _MARK + _BEHIND, _MARK)

@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from keras_nlp_lite.tokenizers.bert_character_classes import TORN
 from keras_nlp_lite.tokenizers.bert_characters import bert_characters
-from keras_nlp_lite.tokenizers.strings import on_cpu
+from keras_nlp_lite.tokenizers.strings import byte_lengths, on_cpu
 from keras_nlp_lite.tokenizers.whole_tokens import split_off
 from keras_nlp_lite.tokenizers.word_splitting import (
-    byte_lengths,
     place_texts,
     place_words,
     split_at_spaces,

@@ -249,11 +249,6 @@ class WordPieceTokenizer(Tokenizer):
                 words = words.with_values(tf.cast(numbers, tf.int64))
             return self._rows(text, words)
 
-    def _cast(self, tokens):
-        if self.compute_dtype == "string":
-            return tokens
-        return tf.cast(tokens, self.compute_dtype)
-
     def _rows(self, text, values, pad_value=None):
         """Ragged [N, T], of all strings, as rows [..., B, T]."""
         if self.split:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_nlp_lite.tokenizers.bert_characters import bert_characters
+from keras_nlp_lite.tokenizers.strings import byte_lengths
 
 
 class PlacedWords(NamedTuple):
@@ -112,11 +113,6 @@ def split_words_with_offsets(text, split_on_cjk=True):
     number = tf.range(tf.size(lengths, tf.int64))
     starts, ends = placed.in_text(number, tf.zeros_like(lengths), lengths)
     return placed.words, *map(placed.words.with_values, (starts, ends))
-
-
-def byte_lengths(strings):
-    """int64, of strings of any shape."""
-    return tf.cast(tf.strings.length(strings), tf.int64)
 
 
 def split_at_spaces(text):

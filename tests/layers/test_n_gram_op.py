@@ -13,13 +13,11 @@ import pytest
 import tensorflow as tf
 
 from keras_nlp_lite.layers import NGramBag
-from keras_nlp_lite.ops import library, library_path, portable_ops
+from keras_nlp_lite.ops import library_path, portable_ops
 from keras_nlp_lite.tokenizers.n_gram_op import NGramOp
+from tests.marks import where_ops_are_compiled
 
-pytestmark = pytest.mark.skipif(
-    library.load() is None,
-    reason="the compiled ops are not there",
-)
+pytestmark = where_ops_are_compiled
 
 WORDS = [
     "the",

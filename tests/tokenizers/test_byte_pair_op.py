@@ -20,11 +20,9 @@ from keras_nlp_lite.tokenizers import (
     RobertaTokenizer,
 )
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
+from tests.marks import where_ops_are_compiled
 
-pytestmark = pytest.mark.skipif(
-    library.load() is None,
-    reason="the compiled ops are not there",
-)
+pytestmark = where_ops_are_compiled
 
 PACKAGE = pathlib.Path(keras_nlp_lite.__file__).parent
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
