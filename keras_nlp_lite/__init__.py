@@ -15,10 +15,12 @@ _ROOMS = (
     "backbones",
     "data",
     "layers",
+    "metrics",
     "models",
     "monitoring",
     "ops",
     "optimizers",
+    "samplers",
     "tasks",
     "tokenizers",
 )
@@ -39,12 +41,6 @@ def __dir__():
     return sorted(__all__)
 
 
-if "keras" in sys.modules:
-    # Keras can load a saved model whose classes it has seen; where it is here already,
-    # they cost next to nothing.
-    importlib.import_module(f"{__name__}.models")
-
-
 @contextlib.contextmanager
 def _unscanned():
     """Imports TensorFlow without the garbage collector walking over it.
@@ -63,3 +59,9 @@ def _unscanned():
             gc.freeze()
     finally:
         gc.enable()
+
+
+if "keras" in sys.modules:
+    # Keras can load a saved model whose classes it has seen; where it is here already,
+    # they cost next to nothing.
+    importlib.import_module(f"{__name__}.models")

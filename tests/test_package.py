@@ -40,7 +40,9 @@ def test_opening_a_room_sets_tensorflow_aside_from_the_garbage_collector():
 
 
 def test_a_misspelt_room_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="It has: backbones, data, layers, models"):
+    with pytest.raises(
+        AttributeError, match="It has: backbones, data, layers, metrics, models"
+    ):
         knl.model  # noqa: B018
 
 

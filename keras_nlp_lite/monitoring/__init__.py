@@ -1,5 +1,6 @@
 """Callbacks that watch a run."""
 
+from keras_nlp_lite.monitoring.generation_sample import GenerationSample
 from keras_nlp_lite.monitoring.tensor_board import TensorBoard
 
-__all__ = ["TensorBoard"]
+__all__ = ["GenerationSample", "TensorBoard"]
