@@ -186,6 +186,17 @@ KNL_INLINE void Transpose(Vec* rows) {
   }
 }
 
+// Lane i is the sum of the lanes of rows[i], for kLanes rows, which do not survive.
+KNL_INLINE Vec SumsOf(Vec* rows) {
+  Transpose(rows);
+#pragma GCC unroll 4
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) rows[i] += rows[i + half];
+  }
+  return rows[0];
+}
+
 }  // namespace
 }  // namespace KNL_UNIT
 }  // namespace knl

@@ -4,6 +4,8 @@
 #include "add_norm_rows.h"
 #include "backward.h"
 #include "bias_gelu_rows.h"
+#include "cached_attention_lanes.h"
+#include "few_rows_lanes.h"
 #include "forward.h"
 #include "units.h"
 
@@ -23,7 +25,14 @@ constexpr Unit MakeUnit(const char* name) {
           AddNormRows<E>,
           AddNormGradientRows<E>,
           BiasGeluRows<E>,
-          BiasGeluGradientRows<E>};
+          BiasGeluGradientRows<E>,
+          FewRowsWiden<E>,
+          FewRowsColumns,
+          FewRowsFinish<E>,
+          FewRowsTable<E>,
+          CachedWrite<E>,
+          CachedAttend<E>,
+          CachedMerge<E>};
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include "add_norm.h"
 #include "bias_gelu.h"
+#include "cached_attention_tasks.h"
+#include "few_rows_tasks.h"
 #include "tasks.h"
 
 namespace knl {
@@ -39,6 +41,26 @@ struct Unit {
   void (*bias_gelu)(const BiasGelu&, const BiasGeluArrays&, int64_t begin, int64_t end);
   void (*bias_gelu_gradient)(const BiasGelu&, const BiasGeluGradient&, int64_t begin,
                              int64_t end, float* columns);
+
+  // few_rows.h. Makes floats of some rows of x, each filled up with zeros.
+  void (*few_rows_widen)(const FewRows&, const FewRowsArrays&, const WideRows&, float* wide);
+  // The task's sums; and y from the sums of so many parts, one after the other.
+  void (*few_rows_columns)(const FewRows&, const FewRowsArrays&, const WideRows&,
+                           const FewRowsTask&);
+  void (*few_rows_finish)(const FewRows&, const FewRowsArrays&, const WideRows&,
+                          const FewRowsTask&, int64_t parts);
+  // Outputs [begin, end) of y, where W is transposed.
+  void (*few_rows_table)(const FewRows&, const FewRowsArrays&, const WideRows&, int64_t begin,
+                         int64_t end);
+
+  // cached_attention.h. Writes a row's new keys and values into the cache.
+  void (*cached_write)(const CachedAttention&, const CachedAttentionArrays&, int64_t row);
+  // To `partial`, or if that is null, to the output.
+  void (*cached_attend)(const CachedAttention&, const CachedAttentionArrays&,
+                        const CachedAttentionTask&, const PartialSoftmax* partial);
+  // The output, of so many partial ones that lie one after the other.
+  void (*cached_merge)(const CachedAttention&, const CachedAttentionArrays&,
+                       const CachedAttentionTask&, PartialSoftmax first, int64_t parts);
 };
 
 // Units by the type of their arrays; null where a unit has none of its own.

@@ -9,6 +9,8 @@ from keras_nlp_lite.ops.attention import (
     attention_implementation,
 )
 from keras_nlp_lite.ops.bias_gelu import bias_gelu
+from keras_nlp_lite.ops.cached_attention import cached_attention
+from keras_nlp_lite.ops.few_rows import few_rows_matmul
 from keras_nlp_lite.ops.library import library_path
 from keras_nlp_lite.ops.matmul import matmul
 from keras_nlp_lite.ops.portable import portable_ops
@@ -23,6 +25,8 @@ __all__ = [
     "attention",
     "attention_implementation",
     "bias_gelu",
+    "cached_attention",
+    "few_rows_matmul",
     "library_path",
     "matmul",
     "portable_ops",

@@ -2,16 +2,24 @@
 
 import keras
 
+from keras_nlp_lite.ops.few_rows import few_rows_matmul
+from keras_nlp_lite.ops.portable import why_not_compiled
+from keras_nlp_lite.ops.tracing import in_xla
 
-def matmul(x, kernel):
+_FEW = 32  # rows that a kernel is read for once
+
+
+def matmul(x, kernel, bias=None):
     """x @ kernel for tokens in any arrangement, in x's dtype.
 
     As one product of two matrices: a batch of small products, which `keras.ops.matmul`
-    makes of a batch of rows, is slower.
+    makes of a batch of rows, is slower. One token a row, as a step of generation has it,
+    goes through `few_rows_matmul`, where that is compiled.
 
     Args:
         x: float [..., E].
         kernel: float [E, F]; may be wider than x, as mixed precision keeps weights.
+        bias: float [F], added to the product.
 
     Returns:
         float [..., F].
@@ -21,9 +29,22 @@ def matmul(x, kernel):
     >>> matmul(keras.ops.ones((2, 3, 4)), keras.ops.ones((4, 5))).shape
     TensorShape([2, 3, 5])
     """
+    if _is_step(x):
+        return few_rows_matmul(x, kernel, bias)
     kernel = keras.ops.cast(kernel, x.dtype)
     E, F = kernel.shape
     if len(x.shape) == 2:
-        return keras.ops.matmul(x, kernel)
-    flat = keras.ops.matmul(keras.ops.reshape(x, (-1, E)), kernel)
-    return keras.ops.reshape(flat, (*keras.ops.shape(x)[:-1], F))
+        y = keras.ops.matmul(x, kernel)
+    else:
+        y = keras.ops.matmul(keras.ops.reshape(x, (-1, E)), kernel)
+        y = keras.ops.reshape(y, (*keras.ops.shape(x)[:-1], F))
+    return y if bias is None else y + keras.ops.cast(bias, y.dtype)
+
+
+def _is_step(x):
+    """Whether x is one token of a few rows, and the compiled op may serve."""
+    if isinstance(x, keras.KerasTensor) or len(x.shape) != 3 or x.shape[1] != 1:
+        return False
+    if (x.shape[0] or 1) > _FEW or in_xla():
+        return False
+    return why_not_compiled(x, keras.backend.standardize_dtype(x.dtype)) is None
