@@ -5,14 +5,13 @@
 #include <utility>
 
 #include "blocks.h"
-#include "byte_pair_words.h"
 #include "hashing.h"
 #include "text_parts.h"
 
 namespace knl {
 namespace {
 
-constexpr uint64_t kMagic = 0x3152494150424e4b;  // "KNBPAIR1"
+constexpr uint64_t kMagic = 0x3252494150424e4b;  // "KNBPAIR2"
 constexpr uint64_t kNoPair = ~uint64_t{0};
 
 uint64_t PairOf(int32_t left, int32_t right) {
@@ -24,9 +23,9 @@ uint64_t PairOf(int32_t left, int32_t right) {
 // ---- The model ----
 
 // What follows, in this order: merges [slots], of_byte [256], whole [W], whole_starts [257],
-// ids [V], text_starts [V + 1], texts. All but the texts are of multiples of 8 bytes.
+// words [word_slots], ids [V], text_starts [V + 1], texts. All but the texts are of multiples of 8 bytes.
 struct BytePairModel::Header {
-  uint64_t magic, fingerprint, bytes, slots, num_whole, num_tokens, text_bytes;
+  uint64_t magic, fingerprint, bytes, slots, num_whole, word_slots, num_tokens, text_bytes;
 };
 
 Problem BytePairModel::Read(const void* data, size_t size) {
@@ -34,14 +33,15 @@ Problem BytePairModel::Read(const void* data, size_t size) {
   header_ = static_cast<const Header*>(data);
   const bool begins_well = size >= sizeof(Header) && header_->magic == kMagic &&
                            header_->bytes == size && IsSlots(header_->slots) &&
-                           header_->num_whole < kMost && header_->num_tokens < kMost &&
-                           header_->text_bytes < kMost;
+                           header_->num_whole < kMost && IsSlots(header_->word_slots) &&
+                           header_->num_tokens < kMost && header_->text_bytes < kMost;
   if (!begins_well) return Say("This is no model of byte pairs, or not all of one.");
   BlockReader block(data, sizeof(Header));
   block.Next(&merges_, header_->slots);
   block.Next(&of_byte_, 256);
   block.Next(&whole_, header_->num_whole);
   block.Next(&whole_starts_, 257);
+  block.Next(&words_, header_->word_slots);
   block.Next(&ids_, header_->num_tokens);
   block.Next(&text_starts_, header_->num_tokens + 1);
   block.Next(&texts_, header_->text_bytes);
@@ -93,18 +93,35 @@ Problem MakeBytePairModel(const BytePairParts& parts, std::string* model) {
     if (a_first != b_first) return a_first < b_first;
     return parts.texts[a.number].size() > parts.texts[b.number].size();
   });
+  const size_t word_slots = SlotsFor(parts.num_words);
+  std::vector<int64_t> words(word_slots, -1);
+  for (int64_t i = 0; i < parts.num_words; ++i) {
+    if (!known(parts.words[i])) return Say("Token %d is not there.", parts.words[i]);
+    const std::string_view text = parts.texts[parts.words[i]];
+    size_t slot = Hash(text.data(), text.size()) & (word_slots - 1);
+    while (words[slot] >= 0 && parts.texts[words[slot]] != text) {
+      slot = (slot + 1) & (word_slots - 1);
+    }
+    words[slot] = parts.words[i];
+  }
   std::vector<uint64_t> text_starts = {0};
   for (std::string_view text : parts.texts) {
     text_starts.push_back(text_starts.back() + text.size());
   }
 
-  BytePairModel::Header header = {kMagic, 0, 0, slots, whole.size(),
-                                  static_cast<uint64_t>(num_tokens), text_starts.back()};
+  BytePairModel::Header header = {};
+  header.magic = kMagic;
+  header.slots = slots;
+  header.num_whole = whole.size();
+  header.word_slots = word_slots;
+  header.num_tokens = num_tokens;
+  header.text_bytes = text_starts.back();
   model->assign(reinterpret_cast<const char*>(&header), sizeof header);
   AppendArray(merges.data(), slots, model);
   AppendArray(parts.of_byte, 256, model);
   AppendArray(whole.data(), whole.size(), model);
   AppendArray(whole_starts, 257, model);
+  AppendArray(words.data(), word_slots, model);
   AppendArray(parts.ids, num_tokens, model);
   AppendArray(text_starts.data(), text_starts.size(), model);
   for (std::string_view text : parts.texts) model->append(text);
@@ -135,6 +152,13 @@ const BytePairModel::Merge* BytePairModel::Find(int32_t left, int32_t right) con
     const Merge& merge = merges_[slot & (header_->slots - 1)];
     if (merge.pair == pair) return &merge;
     if (merge.pair == kNoPair) return nullptr;
+  }
+}
+
+int32_t BytePairModel::FindWord(std::string_view word) const {
+  for (size_t slot = Hash(word.data(), word.size());; ++slot) {
+    const int64_t number = words_[slot & (header_->word_slots - 1)];
+    if (number < 0 || Text(number) == word) return number;
   }
 }
 
@@ -195,7 +219,7 @@ void BytePairEncoder::Forget() {
 }
 
 void BytePairEncoder::Encode(const BytePairModel& model, std::string_view text,
-                             bool prefix_space, bool places, BytePairTokens* tokens) {
+                             const BytePairOptions& options, BytePairTokens* tokens) {
   if (model.fingerprint() != fingerprint_) {
     std::fill_n(cache_.get(), kCached, Word());
     fingerprint_ = model.fingerprint();
@@ -205,10 +229,10 @@ void BytePairEncoder::Encode(const BytePairModel& model, std::string_view text,
   for (size_t at = 0; at < text.size();) {
     const BytePairModel::Whole whole = model.NextWhole(text, at);
     const size_t end = whole.number < 0 ? text.size() : whole.begin;
-    EncodeBetween(text.substr(at, end - at), prefix_space, at, places, tokens);
+    EncodeBetween(text.substr(at, end - at), options, at, tokens);
     if (whole.number < 0) return;
     tokens->numbers.push_back(whole.number);
-    if (places) {
+    if (options.places) {
       tokens->ends.push_back(whole.end);
       tokens->words.push_back(word_++);
     }
@@ -216,10 +240,10 @@ void BytePairEncoder::Encode(const BytePairModel& model, std::string_view text,
   }
 }
 
-void BytePairEncoder::EncodeBetween(std::string_view text, bool prefix_space, int64_t offset,
-                                    bool places, BytePairTokens* tokens) {
+void BytePairEncoder::EncodeBetween(std::string_view text, const BytePairOptions& options,
+                                    int64_t offset, BytePairTokens* tokens) {
   if (text.empty()) return;
-  const bool prefixed = prefix_space && text[0] != ' ';
+  const bool prefixed = options.prefix_space && text[0] != ' ';
   if (prefixed) {
     prefixed_.assign(1, ' ').append(text);
     text = prefixed_;
@@ -227,10 +251,11 @@ void BytePairEncoder::EncodeBetween(std::string_view text, bool prefix_space, in
   }
   std::vector<int32_t>& numbers = tokens->numbers;
   for (size_t at = 0; at < text.size();) {
-    const std::string_view word = text.substr(at, FirstWord(text.substr(at)));
+    const size_t bytes = FirstWord(text.substr(at), options.pattern);
+    const std::string_view word = text.substr(at, bytes);
     const size_t before = numbers.size();
     EncodeWord(word, &numbers);
-    if (places) {
+    if (options.places) {
       int64_t end = offset + at;
       for (size_t i = before; i < numbers.size(); ++i) {
         const bool of_vocabulary = numbers[i] < model_->size();
@@ -265,6 +290,8 @@ void BytePairEncoder::EncodeWord(std::string_view word, std::vector<int32_t>* nu
 }
 
 void BytePairEncoder::Merge(std::string_view word, std::vector<int32_t>* numbers) {
+  const int32_t whole = model_->FindWord(word);
+  if (whole >= 0) return numbers->push_back(whole);
   const int32_t size = word.size();
   parts_.resize(size);
   for (int32_t i = 0; i < size; ++i) {
@@ -306,7 +333,7 @@ void BytePairEncoder::Offer(int32_t left) {
 
 std::vector<BytePairTokens> BytePairEncoders::Encode(const BytePairModel& model,
                                                      const std::vector<std::string_view>& texts,
-                                                     bool prefix_space, bool places,
+                                                     const BytePairOptions& options,
                                                      Workers& workers, int64_t* row_splits) {
   return InParts<BytePairTokens>(
       texts.size(), [&](size_t i) { return texts[i].size(); }, workers, row_splits, [&] {
@@ -315,7 +342,7 @@ std::vector<BytePairTokens> BytePairEncoders::Encode(const BytePairModel& model,
         };
         std::shared_ptr<BytePairEncoder> encoder(Take().release(), put_back);
         return [&, encoder](size_t i, BytePairTokens* tokens) {
-          encoder->Encode(model, texts[i], prefix_space, places, tokens);
+          encoder->Encode(model, texts[i], options, tokens);
           return tokens->numbers.size();
         };
       });

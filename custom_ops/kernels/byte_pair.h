@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "byte_pair_words.h"
 #include "call.h"
 
 namespace knl {
@@ -27,6 +28,8 @@ struct BytePairParts {
   const int32_t* whole;        // [W] tokens that stay whole where they stand in a text
   const uint8_t* takes_space;  // [W] whether it takes the white space before it along
   int64_t num_whole;
+  const int32_t* words;  // [N] tokens that a word that they spell becomes without any merge
+  int64_t num_words;
 };
 
 // A model in one block of memory, without pointers, so that it can be stored and is read where
@@ -55,6 +58,8 @@ class BytePairModel {
   };
   // Null if the pair does not merge.
   const Merge* Find(int32_t left, int32_t right) const;
+  // The number of the token that a word becomes without any merge, or -1.
+  int32_t FindWord(std::string_view word) const;
 
   // The first token in the text from `at` on that stays whole, and of several the longest;
   // number -1 if there is none.
@@ -75,6 +80,7 @@ class BytePairModel {
   const int32_t* of_byte_ = nullptr;        // [256]
   const WholeToken* whole_ = nullptr;       // [W] by their first byte, the longest first
   const uint64_t* whole_starts_ = nullptr;  // [257] where those with a first byte begin
+  const int64_t* words_ = nullptr;          // [word slots] numbers, -1 where there is none
   const int64_t* ids_ = nullptr;            // [V]
   const uint64_t* text_starts_ = nullptr;   // [V + 1]
   const char* texts_ = nullptr;
@@ -89,6 +95,15 @@ struct BytePairTokens {
   std::vector<int64_t> words;  // which of its text's words a token is of, from 0
 };
 
+// How a batch of texts is encoded.
+struct BytePairOptions {
+  WordPattern pattern = WordPattern::kGpt2;
+  // Whether a text, or what follows a token that stays whole, is read as if a space stood
+  // before it where there is none; ends are the original's.
+  bool prefix_space = false;
+  bool places = false;  // whether to tell `ends` and `words`
+};
+
 // Encodes texts, one at a time, and remembers words: a megabyte of them, whatever it reads.
 // Beside that it keeps room for the longest word and text, until it is told to `Forget` it.
 class BytePairEncoder {
@@ -99,10 +114,8 @@ class BytePairEncoder {
   // Gives room back that only a very long word or text could need.
   void Forget();
 
-  // Appends a text's tokens. With `prefix_space`, a text, or what follows a token that stays
-  // whole, is read as if a space stood before it where there is none; ends are the original's.
-  // Without `places`, `ends` and `words` stay as they are.
-  void Encode(const BytePairModel& model, std::string_view text, bool prefix_space, bool places,
+  // Appends a text's tokens.
+  void Encode(const BytePairModel& model, std::string_view text, const BytePairOptions& options,
               BytePairTokens* tokens);
 
  private:
@@ -110,7 +123,7 @@ class BytePairEncoder {
   struct Pair;
   struct Part;
 
-  void EncodeBetween(std::string_view text, bool prefix_space, int64_t offset, bool places,
+  void EncodeBetween(std::string_view text, const BytePairOptions& options, int64_t offset,
                      BytePairTokens* tokens);
   void EncodeWord(std::string_view word, std::vector<int32_t>* numbers);
   void Merge(std::string_view word, std::vector<int32_t>* numbers);
@@ -133,7 +146,7 @@ class BytePairEncoders {
   // in their concatenation each text's begin.
   std::vector<BytePairTokens> Encode(const BytePairModel& model,
                                      const std::vector<std::string_view>& texts,
-                                     bool prefix_space, bool places, Workers& workers,
+                                     const BytePairOptions& options, Workers& workers,
                                      int64_t* row_splits);
 
  private:

@@ -2,6 +2,8 @@
 // expression's alternatives, one by one.
 #include "byte_pair.h"
 
+#include <algorithm>
+#include <cctype>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,8 +26,48 @@ std::vector<std::string> Characters(std::string_view text) {
   return characters;
 }
 
-// The alternatives of the regular expression, in their order.
-size_t PlainWord(std::string_view text) {
+// The alternatives of the regular expressions, in their order.
+size_t PlainWordOfLlama3(std::string_view text, size_t most_digits) {
+  for (std::string contraction : {"s", "t", "re", "ve", "m", "ll", "d"}) {
+    std::string folded;
+    for (char c : text.substr(0, 1 + contraction.size())) folded += std::tolower(c);
+    if (folded == "'" + contraction) return folded.size();
+  }
+  if (text.substr(0, 3) == "'\xc5\xbf") return 3;
+  const auto characters = Characters(text);
+  const auto kind = [&](size_t i) { return FirstCharacter(characters[i]).kind; };
+  const auto newline = [&](size_t i) { return characters[i] == "\r" || characters[i] == "\n"; };
+  const auto bytes = [&](size_t count) {
+    size_t sum = 0;
+    for (size_t i = 0; i < count; ++i) sum += characters[i].size();
+    return sum;
+  };
+  const auto run = [&](size_t i, CharacterClass wanted) {
+    while (i < characters.size() && kind(i) == wanted) ++i;
+    return i;
+  };
+  using Class = CharacterClass;
+  const bool in_front = kind(0) != Class::kLetter && kind(0) != Class::kNumber && !newline(0);
+  for (size_t start : {size_t{in_front}, size_t{0}}) {
+    if (const size_t end = run(start, Class::kLetter); end > start) return bytes(end);
+  }
+  if (const size_t end = run(0, Class::kNumber)) return bytes(std::min(end, most_digits));
+  for (size_t start : {size_t{text[0] == ' '}, size_t{0}}) {
+    size_t end = run(start, Class::kOther);
+    if (end == start) continue;
+    while (end < characters.size() && newline(end)) ++end;
+    return bytes(end);
+  }
+  const size_t spaces = run(0, Class::kSpace);
+  for (size_t end = spaces; end > 0; --end) {
+    if (newline(end - 1)) return bytes(end);
+  }
+  return bytes(spaces < characters.size() && spaces > 1 ? spaces - 1 : spaces);
+}
+
+size_t PlainWord(std::string_view text, WordPattern pattern) {
+  if (pattern == WordPattern::kLlama3) return PlainWordOfLlama3(text, 3);
+  if (pattern == WordPattern::kQwen2) return PlainWordOfLlama3(text, 1);
   for (std::string_view contraction : {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}) {
     if (text.substr(0, contraction.size()) == contraction) return contraction.size();
   }
@@ -50,7 +92,7 @@ size_t PlainWord(std::string_view text) {
 struct Vocabulary {
   std::vector<std::string> tokens;
   std::vector<int64_t> ids;
-  std::vector<int32_t> of_byte, merges, whole;
+  std::vector<int32_t> of_byte, merges, whole, words;
   std::vector<uint8_t> takes_space;
 
   std::string Model() const {
@@ -62,7 +104,9 @@ struct Vocabulary {
                                  static_cast<int64_t>(merges.size() / 3),
                                  whole.data(),
                                  takes_space.data(),
-                                 static_cast<int64_t>(whole.size())};
+                                 static_cast<int64_t>(whole.size()),
+                                 words.data(),
+                                 static_cast<int64_t>(words.size())};
     if (Problem problem = MakeBytePairModel(parts, &model)) Fail("%s", problem);
     return model;
   }
@@ -119,7 +163,7 @@ Vocabulary MakeVocabulary(Random& random, bool all_bytes) {
 std::string MakeText(Random& random, int most) {
   static const char* const pieces[] = {
       "a", "b", "c", "d", "e", "f", "ab", "abc", "aaaa", " ", " ", "  ", "\n", "'", "'s", "'ll",
-      "'v", "\xc3\xa9", "\xc3", "\xa9", "1", "\xd9\xa3", "!", "?", "<m>", "<m", "<m>>", " <m>",
+      "'v", "'S", "'lL", "'\xc5\xbf", "\r\n", "\t", "12", "\xc3\xa9", "\xc3", "\xa9", "1", "\xd9\xa3", "!", "?", "<m>", "<m", "<m>>", " <m>",
       "cab", "\xe4\xb8\xad", "\xe4\xb8", "\xf0\x9f\x91\xa9", "\xed\xa0\x80", "\xc0\x80", "\xff",
       "\xe3\x80\x80", "\xc2\x85", "\xc2\xa0", "\xf4\x90\x80\x80"};
   std::string text;
@@ -133,11 +177,12 @@ std::string MakeText(Random& random, int most) {
 int TestWords() {
   Random random(1);
   int cases = 0;
-  for (; cases < 20'000; ++cases) {
+  for (; cases < 60'000; ++cases) {
+    const auto pattern = static_cast<WordPattern>(cases % 3);
     const std::string text = MakeText(random, 8);
     for (size_t at = 0; at < text.size();) {
       const std::string_view rest = std::string_view(text).substr(at);
-      const size_t got = FirstWord(rest), wanted = PlainWord(rest);
+      const size_t got = FirstWord(rest, pattern), wanted = PlainWord(rest, pattern);
       if (got != wanted) {
         Fail("\"%s\" begins with a word of %zu bytes instead of %zu", rest.data(), got, wanted);
         break;
@@ -169,7 +214,10 @@ int TestCharacters() {
               char(0x80 | (c & 63))};
     }
     check(text + "a", text.size());
-    for (size_t cut = 1; cut < text.size(); ++cut) check(text.substr(0, cut), 1);
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      check(text.substr(0, cut), cut);
+      check(text.substr(0, cut) + "a", cut);
+    }
   }
   for (const char* broken : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
                              "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
@@ -198,7 +246,7 @@ int TestMerges() {
         if (FirstCharacter(character).kind != CharacterClass::kLetter) text.clear();
       }
       BytePairTokens tokens;
-      encoder.Encode(model, text, false, false, &tokens);
+      encoder.Encode(model, text, {}, &tokens);
       if (tokens.numbers != PlainMerge(v, text)) Fail("\"%s\" merges otherwise", text.c_str());
     }
   }
@@ -219,12 +267,13 @@ int TestBatches() {
     }
     const std::vector<std::string_view> views(texts.begin(), texts.end());
     const bool prefix_space = i % 3 == 0;
+    const BytePairOptions options = {static_cast<WordPattern>(i % 4 % 3), prefix_space, true};
     BytePairEncoders encoders;
     for (int count : {1, 4}) {
       Threads workers(count);
       std::vector<int64_t> row_splits(texts.size() + 1, -7);
       const auto parts =
-          encoders.Encode(model, views, prefix_space, true, workers, row_splits.data());
+          encoders.Encode(model, views, options, workers, row_splits.data());
       BytePairTokens all;
       for (const auto& part : parts) {
         all.numbers.insert(all.numbers.end(), part.numbers.begin(), part.numbers.end());
@@ -251,6 +300,30 @@ int TestBatches() {
     }
   }
   return cases;
+}
+
+int TestWordsOfTheVocabulary() {
+  Random random(6);
+  Vocabulary v = MakeVocabulary(random, true);
+  // Words that no merges lead to.
+  const std::vector<std::string> words = {"abcdefabcdef", " 'abcdef", "defdefdef"};
+  for (const std::string& word : words) {
+    v.words.push_back(v.tokens.size());
+    v.ids.push_back(v.ids.back() + 1);
+    v.tokens.push_back(word);
+  }
+  const std::string memory = v.Model();
+  BytePairModel model;
+  if (Problem problem = model.Read(memory.data(), memory.size())) Fail("%s", problem);
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (model.FindWord(words[i]) != v.words[i]) Fail("\"%s\" is not found", words[i].c_str());
+  }
+  if (model.FindWord("abc") >= 0 || model.FindWord("") >= 0) Fail("an unknown word is found");
+  BytePairEncoder encoder;
+  BytePairTokens tokens;
+  for (int i = 0; i < 2; ++i) encoder.Encode(model, "defdefdef", {}, &tokens);
+  if (tokens.numbers != std::vector<int32_t>(2, v.words[2])) Fail("a known word is merged");
+  return words.size() + 3;
 }
 
 int TestWholeTokens() {
@@ -289,7 +362,7 @@ int TestRefusals() {
   v.merges[2] = v.tokens.size();
   std::string model;
   BytePairParts parts = {{v.tokens.begin(), v.tokens.end()}, v.ids.data(), v.of_byte.data(),
-                         v.merges.data(), 1, v.whole.data(), v.takes_space.data(), 0};
+                         v.merges.data(), 1, v.whole.data(), v.takes_space.data(), 0, nullptr, 0};
   if (MakeBytePairModel(parts, &model) == nullptr) Fail("a merge makes an unknown token");
   return cases + 1;
 }
@@ -303,6 +376,7 @@ int main() {
   Group("words are the regular expression's", TestWords);
   Group("words merge one pair after the other", TestMerges);
   Group("texts come back; their tokens tile them", TestBatches);
+  Group("words that the vocabulary has", TestWordsOfTheVocabulary);
   Group("tokens that stay whole", TestWholeTokens);
   Group("what is no model is refused", TestRefusals);
   return failures > 0;

@@ -46,7 +46,9 @@ class ModelKernel : public OpKernel {
                                  num_merges,
                                  ctx->input(4).flat<int32_t>().data(),
                                  takes_space.data(),
-                                 num_whole};
+                                 num_whole,
+                                 ctx->input(6).flat<int32_t>().data(),
+                                 ctx->input(6).NumElements()};
     std::string model;
     OP_REQUIRES_OK(ctx, AsStatus(MakeBytePairModel(parts, &model)));
     OP_REQUIRES_OK(ctx, OutputBytes(ctx, 0, model));
@@ -56,10 +58,16 @@ class ModelKernel : public OpKernel {
 class EncodeKernel : public OpKernel {
  public:
   explicit EncodeKernel(OpKernelConstruction* ctx) : OpKernel(ctx) {
-    OP_REQUIRES_OK(ctx, ctx->GetAttr("prefix_space", &prefix_space_));
+    std::string pattern;
+    OP_REQUIRES_OK(ctx, ctx->GetAttr("split_pattern", &pattern));
+    options_.pattern = pattern == "llama3"  ? WordPattern::kLlama3
+                       : pattern == "qwen2" ? WordPattern::kQwen2
+                                            : WordPattern::kGpt2;
+    OP_REQUIRES_OK(ctx, ctx->GetAttr("prefix_space", &options_.prefix_space));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_places", &num_places_));
     OP_REQUIRES(ctx, num_places_ == 0 || num_places_ == 2,
                 absl::InvalidArgumentError("`num_places` must be 0 or 2."));
+    options_.places = num_places_ > 0;
   }
 
   void Compute(OpKernelContext* ctx) override {
@@ -70,7 +78,7 @@ class EncodeKernel : public OpKernel {
     const int64_t num_splits = texts.size() + 1;
     OP_REQUIRES_OK(ctx, Allocate(ctx, 1, TensorShape({num_splits}), &row_splits));
     DeviceWorkers workers(ctx);
-    const auto parts = encoders_.Encode(model, texts, prefix_space_, num_places_ > 0, workers,
+    const auto parts = encoders_.Encode(model, texts, options_, workers,
                                         static_cast<int64_t*>(row_splits));
     OP_REQUIRES_OK(ctx, Join(ctx, 0, parts, &BytePairTokens::numbers));
     if (num_places_ == 0) return;
@@ -92,7 +100,7 @@ class EncodeKernel : public OpKernel {
     return absl::OkStatus();
   }
 
-  bool prefix_space_;
+  BytePairOptions options_;
   int num_places_;
   BytePairEncoders encoders_;
 };

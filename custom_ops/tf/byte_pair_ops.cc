@@ -39,7 +39,7 @@ absl::Status DecodeShapes(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-// V tokens, R merges, W tokens that stay whole.
+// V tokens, R merges, W tokens that stay whole, N that words become without any merge.
 REGISTER_OP("KnlBytePairModel")
     .Input("texts: string")      // [V]
     .Input("ids: int64")         // [V]
@@ -47,6 +47,7 @@ REGISTER_OP("KnlBytePairModel")
     .Input("merges: int32")      // [R, 3]
     .Input("whole: int32")       // [W]
     .Input("takes_space: bool")  // [W]
+    .Input("words: int32")       // [N]
     .Output("model: uint8")      // [bytes]
     .SetShapeFn(ModelShapes);
 
@@ -59,6 +60,7 @@ REGISTER_OP("KnlBytePairEncode")
     .Output("places: num_places * int64")  // none, or ends [T] and words [T]
     .Attr("prefix_space: bool")
     .Attr("num_places: int >= 0")
+    .Attr("split_pattern: {'gpt2', 'llama3', 'qwen2'} = 'gpt2'")
     .SetShapeFn(EncodeShapes);
 
 REGISTER_OP("KnlBytePairDecode")

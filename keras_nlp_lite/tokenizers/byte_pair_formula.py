@@ -18,18 +18,27 @@ class BytePairFormula(tf.Module):
 
     Args:
         model: A `BytePairModel`.
-        prefix_space: As in `BytePairOp`.
+        prefix_space, split_pattern: As in `BytePairOp`.
     """
 
-    def __init__(self, model, prefix_space):
+    def __init__(self, model, prefix_space, split_pattern="gpt2"):
         super().__init__()
         self._prefix_space = prefix_space
+        self._split_pattern = split_pattern
         self._merges = BytePairMerges(model.tokens, model.merges)
         # A byte that the vocabulary lacks is a token behind the others.
         self._lengths = tf.constant([len(text) for text in model.texts] + [1] * 256)
         self._text_of_id = _table(model.ids, model.texts, tf.int64, default="")
         self._whole = [model.tokens[number] for number in model.whole]
         self._takes_space = tf.constant(model.takes_space, tf.int64)  # numbers
+        self._number_of_word = None
+        if model.words:
+            self._number_of_word = _table(
+                [model.tokens[number] for number in model.words],
+                model.words,
+                tf.string,
+                default=tf.constant(-1, tf.int64),
+            )
         self._number_of_whole = None
         if self._whole:
             self._number_of_whole = _table(
@@ -96,10 +105,10 @@ class BytePairFormula(tf.Module):
             first = tf.strings.substr(text, 0, 1)
             added = (first != " ") & (first != "")
             text = tf.where(added, tf.strings.join([" ", text]), text)
-        words = split_byte_words(text)  # ragged [M, None]
+        words = split_byte_words(text, self._split_pattern)  # ragged [M, None]
         # Each word is merged once, however often the batch has it.
         different, place = tf.unique(words.flat_values)
-        of_words = tf.gather(self._merges(different), place)  # ragged [words, None]
+        of_words = tf.gather(self._of_words(different), place)  # ragged [words, None]
         numbers = words.with_flat_values(of_words).merge_dims(1, 2)
         begins_word = tf.ragged.range(of_words.row_lengths()).flat_values == 0
         lengths = tf.cast(tf.gather(self._lengths, numbers.flat_values), tf.int64)
@@ -111,6 +120,18 @@ class BytePairFormula(tf.Module):
             numbers.with_values(begins_word),
             numbers.with_values(lengths - tf.cast(virtual, tf.int64)),
         )
+
+    def _of_words(self, words):
+        """Ragged [W, None], numbers of the tokens of words [W]."""
+        if self._number_of_word is None:
+            return self._merges(words)
+        number = self._number_of_word.lookup(words)
+        is_token = number >= 0
+        tokens = tf.ragged.boolean_mask(
+            number[:, tf.newaxis], is_token[:, tf.newaxis]
+        )  # of none or one
+        merged = self._merges(tf.where(is_token, "", words))
+        return tf.concat([tokens, tf.cast(merged, tokens.dtype)], axis=1)
 
 
 def _cumulated(values, rows):

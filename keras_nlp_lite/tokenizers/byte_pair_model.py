@@ -12,6 +12,7 @@ class BytePairModel:
         vocabulary: A `BytePairVocabulary` of V tokens.
         whole: list of str, tokens that stay whole where they stand in a text.
         takes_space: Those of them that take the white space before them along.
+        words: Tokens that a word that they spell becomes without any merge.
 
     Raises:
         ValueError: a token that stays whole is the spelling of other bytes, as "é" is
@@ -22,16 +23,17 @@ class BytePairModel:
         texts: list of bytes [V], what each stands for.
         ids: list of int [V], rising.
         merges: list of pairs of str.
-        whole, takes_space: list of int, numbers of the tokens.
+        whole, takes_space, words: list of int, numbers of the tokens.
     """
 
-    def __init__(self, vocabulary, whole=(), takes_space=()):
+    def __init__(self, vocabulary, whole=(), takes_space=(), words=()):
         self.tokens = vocabulary.tokens
         self.ids = vocabulary.ids
         self.merges = vocabulary.merges
         self._numbers = {token: i for i, token in enumerate(self.tokens)}
         self.whole = [self._numbers[token] for token in whole]
         self.takes_space = [self._numbers[token] for token in takes_space]
+        self.words = [self._numbers[token] for token in words]
         literal = set(whole)
         spelled = {*ALPHABET, *(a + b for a, b in self.merges)} & literal
         for token in spelled:

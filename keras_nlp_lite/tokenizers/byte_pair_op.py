@@ -18,11 +18,14 @@ class BytePairOp(tf.Module):
         model: A `BytePairModel`.
         prefix_space: Whether a text, or what follows a whole token in it, gets a space
             in front where it has none.
+        split_pattern: How text is cut into words, one of
+            `byte_pair_patterns.PATTERNS`.
     """
 
-    def __init__(self, model, prefix_space):
+    def __init__(self, model, prefix_space, split_pattern="gpt2"):
         super().__init__()
         self._prefix_space = prefix_space
+        self._split_pattern = split_pattern
         of_byte, merges = model.as_numbers()
         self._model = library.load().knl_byte_pair_model(
             texts=tf.constant(model.texts, tf.string),
@@ -31,6 +34,7 @@ class BytePairOp(tf.Module):
             merges=merges,
             whole=tf.constant(model.whole, tf.int32),
             takes_space=[number in model.takes_space for number in model.whole],
+            words=tf.constant(model.words, tf.int32),
         )
 
     def encode(self, text):
@@ -56,6 +60,7 @@ class BytePairOp(tf.Module):
                 text=text,
                 prefix_space=self._prefix_space,
                 num_places=num_places,
+                split_pattern=self._split_pattern,
             )
         rows = tf.RaggedTensor.from_row_splits(numbers, row_splits, validate=False)
         return rows, places

@@ -1,13 +1,11 @@
-"""Text to words, the way GPT-2 cuts it before its byte pairs, as TensorFlow ops.
+"""Text to words, as language models cut it before their byte pairs, by TensorFlow ops.
 
-GPT-2 defines the words by a regular expression,
+They define the words by regular expressions (`byte_pair_patterns.py`), which look ahead,
+as TensorFlow's expressions cannot. But whether a word starts at a character depends on a
+few neighbours, and on the run of characters of its kind that it is in, so that the whole
+text is cut at once.
 
-    's|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+
-
-which looks ahead, as TensorFlow's expressions cannot. But whether a word starts at a
-character depends on a few neighbours alone, so that the whole text is cut at once.
-
-Shapes: N texts, W words of all of them, C characters, Y bytes.
+Shapes: N texts, W words of all of them, C characters, R runs, Y bytes.
 """
 
 import functools
@@ -21,8 +19,11 @@ from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE
 # What a character is: its kind, or'ed with the part it can play. A byte holds both.
 _OTHER, _LETTER, _NUMBER, _SPACE, _EDGE = range(5)
 _KIND = 7
-_BLANK, _APOSTROPHE, _STMD, _RV, _E, _L = (part << 3 for part in range(1, 7))
-_PARTS = {" ": _BLANK, "'": _APOSTROPHE, "stmd": _STMD, "rv": _RV, "e": _E, "l": _L}
+_BLANK, _NEWLINE, _APOSTROPHE, _STMD, _RV, _E, _L = (part << 3 for part in range(1, 8))
+_PARTS = {" ": _BLANK, "\r\n": _NEWLINE, "'": _APOSTROPHE}
+_PARTS |= {"stmd": _STMD, "rv": _RV, "e": _E, "l": _L}
+# Of a contraction in any case: U+017F is an s, too.
+_PARTS_IN_ANY_CASE = {"STMD\u017f": _STMD, "RV": _RV, "E": _E, "L": _L}
 
 # TensorFlow's regular expressions know the letters and numbers of Unicode 15.0; these
 # came by version 16.0, the one of the tokenizers whose ids have to be met.
@@ -45,15 +46,15 @@ _PATTERNS = {
 _TABLE_SIZE = 0x40000  # beyond the first four planes there are none of these
 
 
-def split_byte_words(text):
+def split_byte_words(text, pattern="gpt2"):
     """Cuts text into words, spelled in printable characters, one a byte.
 
-    A word keeps the space before it; a run of other white space is a word, or two
-    where a word follows. No byte is lost: joined, the words are the text. Bytes that
-    are not UTF-8 count as symbols, as U+FFFD would in their place.
+    No byte is lost: joined, the words are the text. Bytes that are not UTF-8 count as
+    symbols, as U+FFFD would in their place.
 
     Args:
         text: string [N].
+        pattern: One of `byte_pair_patterns.PATTERNS`.
 
     Returns:
         Ragged string [N, None].
@@ -65,19 +66,24 @@ def split_byte_words(text):
     ['It', "'s", 'Ġ5', 'Ġo', "'", 'clock', 'Ġ', 'Ġnow', '!']
     >>> words[1].numpy().tolist()
     []
+    >>> words = split_byte_words(tf.constant(["It'S (5000) o'clock"]), "llama3")
+    >>> print([word.decode() for word in words[0].numpy()])
+    ['It', "'S", 'Ġ(', '500', '0', ')', 'Ġo', "'clock"]
     """
     # All texts are cut as one, with a NUL behind each for an edge.
     joined = tf.strings.reduce_join(tf.strings.join([text, "\0"]))
     characters, offsets = tf.strings.unicode_decode_with_offsets(joined, "UTF-8")  # [C]
     edges = tf.cumsum(tf.cast(tf.strings.length(text), tf.int64) + 1) - 1  # [N], bytes
     edges = tf.searchsorted(offsets, edges, out_type=tf.int64)  # [N], characters
-    classes = tf.gather(
-        tf.constant(character_classes()), tf.minimum(characters, _TABLE_SIZE - 1)
-    )
+    table = character_classes(any_case=pattern != "gpt2")
+    classes = tf.gather(tf.constant(table), tf.minimum(characters, _TABLE_SIZE - 1))
     classes = tf.tensor_scatter_nd_update(
         classes, edges[:, tf.newaxis], tf.fill(tf.shape(edges), np.uint8(_EDGE))
     )  # uint8 [C]
-    starts = _word_starts(classes)  # bool [C]
+    if pattern == "gpt2":
+        starts = _starts_of_gpt2(classes)  # bool [C]
+    else:
+        starts = _starts_of_llama3(classes, 3 if pattern == "llama3" else 1)
 
     data = tf.io.decode_raw(joined, tf.uint8)  # [Y]
     splits = tf.concat(
@@ -96,7 +102,7 @@ def split_byte_words(text):
     )
 
 
-def _word_starts(classes):
+def _starts_of_gpt2(classes):
     """Where GPT-2's regular expression begins a match, and at edges.
 
     Args:
@@ -114,8 +120,74 @@ def _word_starts(classes):
     goes_on = (last_part == _BLANK) & (kind != _SPACE)
     leaves_run = (kind == _SPACE) & (next_kind != _SPACE) & (next_kind != _EDGE)
 
+    in_contraction, behind_contraction = _contractions(kind, part)
+    changes = (kind != last_kind) & ~goes_on & ~in_contraction
+    return changes | leaves_run | behind_contraction | (kind == _EDGE)
+
+
+def _starts_of_llama3(classes, most_digits):
+    """Where Llama 3's regular expression begins a match, and at edges.
+
+    Args:
+        classes: uint8 [C], with an edge behind each text.
+        most_digits: How many numbers a word may have.
+
+    Returns:
+        bool [C].
+    """
+    kind = classes & _KIND
+    part = classes - kind
+    last_kind, last_part = _shifted(kind, 1, _EDGE), _shifted(part, 1, 0)
+    next_kind = _shifted(kind, -1, _EDGE)
+    newline = part == _NEWLINE
+    in_contraction, behind_contraction = _contractions(kind, part)
+
+    # Runs of one kind, and the places of characters in them.
+    run = tf.cumsum(tf.cast(kind != last_kind, tf.int32))  # [C], from 0 or 1
+    place = tf.range(tf.size(kind))  # [C]
+
+    def of_run(segment_op, places):
+        """int32 [C]: the least or largest place in the run that each is in."""
+        return tf.gather(segment_op(places, run, tf.reduce_max(run) + 1), run)
+
+    least, most = tf.math.unsorted_segment_min, tf.math.unsorted_segment_max
+    run_start = of_run(least, place)
+
+    # A symbol or white space that begins a word goes with the letters behind it. White
+    # space does begin one there, a symbol if neither another nor a space has taken it.
+    free = (last_kind != _OTHER) & (last_part != _BLANK)
+    takes_letters = ((kind == _SPACE) & (part != _NEWLINE)) | ((kind == _OTHER) & free)
+    joins = _shifted(takes_letters, 1, False) | in_contraction
+    letter = (kind == _LETTER) & (place == run_start) & ~joins
+    symbol = (kind == _OTHER) & free
+    number = (kind == _NUMBER) & ((place - run_start) % most_digits == 0)
+
+    # The newlines behind a symbol are of its word. Of the white space behind them, that
+    # up to the last newline is a word; then what is left, but for its last character,
+    # which goes with what follows.
+    newline = part == _NEWLINE
+    behind_symbol = tf.gather(last_kind, run_start) == _OTHER
+    first_other = of_run(least, tf.where(newline, place.dtype.max, place))
+    rest = tf.where(behind_symbol, first_other, run_start)
+    last_newline = of_run(most, tf.where(newline, place, -2))
+    leaves_run = ~newline & (next_kind != _SPACE) & (next_kind != _EDGE)
+    space = (place == rest) | (place == last_newline + 1) | leaves_run
+    space &= kind == _SPACE
+    return letter | symbol | number | space | behind_contraction | (kind == _EDGE)
+
+
+def _contractions(kind, part):
+    """Which characters are the first letter of "'s" and its like, and which come behind.
+
+    Args:
+        kind, part: uint8 [C].
+
+    Returns:
+        (bool [C], bool [C])
+    """
     # A contraction starts at an apostrophe that no word has taken: neither a run of
     # symbols nor the one that a space begins.
+    last_kind, last_part = _shifted(kind, 1, _EDGE), _shifted(part, 1, 0)
     free = (part == _APOSTROPHE) & (last_kind != _OTHER) & (last_part != _BLANK)
     first, second = _shifted(part, -1, 0), _shifted(part, -2, 0)
     of_one = free & (first == _STMD)
@@ -123,10 +195,7 @@ def _word_starts(classes):
         ((first == _RV) & (second == _E)) | ((first == _L) & (second == _L))
     )
     in_contraction = _shifted(of_one | of_two, 1, False)
-    behind_contraction = _shifted(of_one, 2, False) | _shifted(of_two, 3, False)
-
-    changes = (kind != last_kind) & ~goes_on & ~in_contraction
-    return changes | leaves_run | behind_contraction | (kind == _EDGE)
+    return in_contraction, _shifted(of_one, 2, False) | _shifted(of_two, 3, False)
 
 
 def _shifted(x, steps, fill):
@@ -136,8 +205,11 @@ def _shifted(x, steps, fill):
 
 
 @functools.cache
-def character_classes():
-    """What each code point is to GPT-2's regular expression.
+def character_classes(any_case=False):
+    """What each code point is to the regular expressions.
+
+    Args:
+        any_case: Whether contractions may be in capital letters.
 
     Returns:
         uint8 [262144]: in the low 3 bits 1 for a letter, 2 for a number, 3 for white
@@ -150,6 +222,7 @@ def character_classes():
         table = np.zeros(_TABLE_SIZE, np.uint8)
         for kind, pattern in _PATTERNS.items():
             table[tf.strings.regex_full_match(characters, pattern).numpy()] = kind
-    for characters, part in _PARTS.items():
+    parts = {**_PARTS, **(_PARTS_IN_ANY_CASE if any_case else {})}
+    for characters, part in parts.items():
         table[[ord(c) for c in characters]] |= part
     return table

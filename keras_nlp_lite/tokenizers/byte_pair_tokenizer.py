@@ -6,13 +6,14 @@ import os
 import keras
 import tensorflow as tf
 
-from keras_nlp_lite.checks import check_positive_int
+from keras_nlp_lite.checks import check_choice, check_positive_int
 from keras_nlp_lite.ops import library
 from keras_nlp_lite.ops.portable import may_use_compiled
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
 from keras_nlp_lite.tokenizers.byte_pair_formula import BytePairFormula
 from keras_nlp_lite.tokenizers.byte_pair_model import BytePairModel, as_bytes
 from keras_nlp_lite.tokenizers.byte_pair_op import BytePairOp
+from keras_nlp_lite.tokenizers.byte_pair_patterns import PATTERNS
 from keras_nlp_lite.tokenizers.byte_pair_vocabulary import BytePairVocabulary
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
 from keras_nlp_lite.tokenizers.text_rows import (
@@ -30,7 +31,7 @@ _MERGES_ASSET = "merges.txt"
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
 class BytePairTokenizer(Tokenizer):
-    """Cuts text into words, and merges each word's bytes, the way GPT-2 and RoBERTa do.
+    """Cuts text into words, and merges each word's bytes, the way GPT-2 and Llama 3 do.
 
     A word keeps the space before it. It starts as single bytes; then, of the pairs of
     neighbours, the one that stands first in `merges` becomes one token, again and
@@ -38,7 +39,7 @@ class BytePairTokenizer(Tokenizer):
 
     No text is lost: `detokenize` gives back every byte, be the text UTF-8 or not (bytes
     that are not count as symbols), if the vocabulary has the 256 bytes. A byte that it
-    lacks becomes id -1. For UTF-8 the ids are those of GPT-2's own tokenizer.
+    lacks becomes id -1. For UTF-8 the ids are those of the models' own tokenizers.
 
     Shapes: B batch, T tokens, different in each row.
 
@@ -59,6 +60,12 @@ class BytePairTokenizer(Tokenizer):
         special_tokens: Tokens such as "<s>" that mean no text.
         special_tokens_in_strings: Whether to look for `special_tokens` in the text, as
             for `unsplittable_tokens`.
+        split_pattern: How text is cut into words: "gpt2", as RoBERTa and BART do, too;
+            "llama3", in which also a symbol or a tab goes with the word behind it,
+            newlines with the symbols before them, and numbers have three digits at
+            most; or "qwen2", the same with single digits.
+        ignore_merges: Whether a word that is in the vocabulary is that token, whatever
+            its bytes would merge to, as with Llama 3.
         **kwargs: `name` and the rest of `keras.layers.Layer`.
 
     Call arguments:
@@ -102,9 +109,13 @@ class BytePairTokenizer(Tokenizer):
         dtype="int32",
         special_tokens=None,
         special_tokens_in_strings=False,
+        *,
+        split_pattern="gpt2",
+        ignore_merges=False,
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
+        check_choice("split_pattern", split_pattern, tuple(PATTERNS))
         check_positive_int("sequence_length", sequence_length, none_ok=True)
         self.sequence_length = sequence_length
         self.add_prefix_space = add_prefix_space
@@ -113,6 +124,8 @@ class BytePairTokenizer(Tokenizer):
         )
         self.special_tokens = check_whole_tokens("special_tokens", special_tokens)
         self.special_tokens_in_strings = special_tokens_in_strings
+        self.split_pattern = split_pattern
+        self.ignore_merges = ignore_merges
         self.set_vocabulary_and_merges(vocabulary, merges)
 
     # Vocabulary
@@ -158,11 +171,13 @@ class BytePairTokenizer(Tokenizer):
         with tf.init_scope(), on_cpu():
             whole = self._whole_tokens()
             taking_space = [token for token in self.taking_space if token in whole]
-            model = BytePairModel(vocabulary, whole, taking_space)
-            self._formula = BytePairFormula(model, self.add_prefix_space)
+            words = self._words(vocabulary) if self.ignore_merges else ()
+            model = BytePairModel(vocabulary, whole, taking_space, words)
+            settings = (self.add_prefix_space, self.split_pattern)
+            self._formula = BytePairFormula(model, *settings)
             self._compiled = None
             if library.load() is not None:
-                self._compiled = BytePairOp(model, self.add_prefix_space)
+                self._compiled = BytePairOp(model, *settings)
             # Behind the vocabulary come the bytes that it does not have.
             if self.compute_dtype == "string":
                 tokens = [as_bytes(token) for token in [*model.tokens, *ALPHABET]]
@@ -224,6 +239,9 @@ class BytePairTokenizer(Tokenizer):
     def token_to_id(self, token):
         return self._ready().id(token)
 
+    def _has_token(self, token):
+        return token in self._ready()
+
     def _ready(self):
         if self._vocabulary is None:
             raise ValueError(
@@ -236,6 +254,11 @@ class BytePairTokenizer(Tokenizer):
         """The tokens that stay whole in the text."""
         special = self.special_tokens if self.special_tokens_in_strings else []
         return list(dict.fromkeys([*self.unsplittable_tokens, *special]))
+
+    def _words(self, vocabulary):
+        """Tokens that words become without any merge: all but those of no text."""
+        no_text = {*self.special_tokens, *self.unsplittable_tokens}
+        return [token for token in vocabulary.tokens if token not in no_text]
 
     # Strings to tokens and back
 
@@ -254,8 +277,8 @@ class BytePairTokenizer(Tokenizer):
             return tokens, *(self._rows(text, x) for x in places)
 
     def word_ids(self, inputs):
-        """Which word each token is of: GPT-2's words, of which a token that stays whole is
-        one, from 0 in each text."""
+        """Which word each token is of, from 0 in each text: words as `split_pattern` has
+        them, and a token that stays whole is one."""
         with on_cpu():
             text = as_strings(inputs)
             return self._rows(text, self._places(text)[3])
@@ -283,11 +306,12 @@ class BytePairTokenizer(Tokenizer):
             return self._compiled
         return self._formula
 
-    def detokenize(self, inputs):
+    def detokenize(self, inputs, skip_special_tokens=False):
         """Joins tokens to the text that they came from.
 
         Args:
             inputs: int ids, a scalar, [T], or dense or ragged [B, T].
+            skip_special_tokens: Whether to leave out special tokens and padding.
 
         Returns:
             string, a scalar or [B]. An id that no token has stands for no text.
@@ -295,6 +319,7 @@ class BytePairTokenizer(Tokenizer):
         self._ready()
         with on_cpu():
             rows, restore = as_id_rows(inputs)
+            rows = self._without_special_tokens(rows, skip_special_tokens)
             row_splits = tf.cast(rows.row_splits, tf.int64)
             return restore(self._encoder.decode(rows.values, row_splits))
 
@@ -313,6 +338,8 @@ class BytePairTokenizer(Tokenizer):
             "unsplittable_tokens": list(self.unsplittable_tokens),
             "special_tokens": list(self.special_tokens),
             "special_tokens_in_strings": self.special_tokens_in_strings,
+            "split_pattern": self.split_pattern,
+            "ignore_merges": self.ignore_merges,
         }
 
     @classmethod

@@ -127,11 +127,12 @@ class CharacterTokenizer(Tokenizer):
             normal = self._normalize(self._as_utf8(flat_strings(text)))
             return self._rows(text, self._word_numbers(normal))
 
-    def detokenize(self, inputs):
+    def detokenize(self, inputs, skip_special_tokens=False):
         """Turns ids back into text; id 0, the padding, stands for none.
 
         Args:
             inputs: int ids, a scalar, [T], or dense or ragged [B, T].
+            skip_special_tokens: Changes nothing: beside the padding there are none.
 
         Returns:
             string, a scalar or [B].

@@ -152,6 +152,9 @@ class SentencePieceTokenizer(Tokenizer):
         """int: the id that a piece has; of what is no piece, that of unknown text."""
         return self._ready().id(token)
 
+    def _has_token(self, token):
+        return token in self._ready().vocabulary
+
     def _ready(self):
         if self._model is None:
             raise ValueError(
@@ -207,11 +210,12 @@ class SentencePieceTokenizer(Tokenizer):
             text = as_strings(inputs)
             return self._rows(text, model.word_ids(flat_strings(text)))
 
-    def detokenize(self, inputs):
+    def detokenize(self, inputs, skip_special_tokens=False):
         """Joins pieces to the text, as it was after normalization.
 
         Args:
             inputs: int ids, a scalar, [T], or dense or ragged [B, T].
+            skip_special_tokens: Whether to leave out special tokens and padding.
 
         Returns:
             string, a scalar or [B]. Control tokens such as "</s>" stand for no text,
@@ -223,6 +227,7 @@ class SentencePieceTokenizer(Tokenizer):
         model = self._ready()
         with on_cpu():
             rows, restore = as_id_rows(inputs)
+            rows = self._without_special_tokens(rows, skip_special_tokens)
             return restore(model.detokenize(tf.cast(rows, tf.int32)))
 
     def compute_output_spec(self, inputs):

@@ -37,8 +37,14 @@ class Tokenizer(keras.layers.Layer):
         """Turns strings into tokens."""
         raise self._missing("tokenize")
 
-    def detokenize(self, inputs):
-        """Turns token ids back into strings."""
+    def detokenize(self, inputs, skip_special_tokens=False):
+        """Turns token ids back into strings.
+
+        Args:
+            inputs: int ids.
+            skip_special_tokens: Whether to leave out `special_tokens`, those of a family
+                of models and the token for padding, as is wanted of generated text.
+        """
         raise self._missing("detokenize")
 
     def tokenize_with_offsets(self, inputs):
@@ -89,6 +95,25 @@ class Tokenizer(keras.layers.Layer):
         if self.compute_dtype == "string":
             return ""
         return getattr(self, "pad_token_id", 0)
+
+    def _has_token(self, token):
+        return token in self.get_vocabulary()
+
+    def _without_special_tokens(self, rows, skip):
+        """Ragged ids [N, T], without special tokens where these are to be skipped."""
+        if not skip:
+            return rows
+        names = {
+            *getattr(self, "special_tokens", ()),
+            *getattr(self, "special_token_names", ()),
+        }
+        special = [self.token_to_id(name) for name in names if self._has_token(name)]
+        if not special:
+            return rows
+        same = rows.values[:, tf.newaxis] == tf.constant(special, rows.dtype)
+        return tf.ragged.boolean_mask(
+            rows, rows.with_values(~tf.reduce_any(same, axis=1))
+        )
 
     def _missing(self, method):
         return NotImplementedError(

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.tokenizers.strings import as_strings, on_cpu
-from keras_nlp_lite.tokenizers.text_rows import flat_strings, rows_like
+from keras_nlp_lite.tokenizers.text_rows import as_id_rows, flat_strings, rows_like
 from keras_nlp_lite.tokenizers.tokenizer import Tokenizer
 from keras_nlp_lite.tokenizers.vocabulary import Vocabulary
 from keras_nlp_lite.tokenizers.whole_tokens import check_whole_tokens
@@ -186,6 +186,9 @@ class WordPieceTokenizer(Tokenizer):
     def token_to_id(self, token):
         return self._ready().id(token)
 
+    def _has_token(self, token):
+        return token in self._ready()
+
     def _ready(self):
         if self._vocabulary is None:
             raise ValueError(
@@ -269,11 +272,12 @@ class WordPieceTokenizer(Tokenizer):
             self.special_tokens if self.special_tokens_in_strings and self.split else []
         )
 
-    def detokenize(self, inputs):
+    def detokenize(self, inputs, skip_special_tokens=False):
         """Joins pieces to words, and words with a space.
 
         Args:
-            inputs: int ids, [T], or dense or ragged [B, T].
+            inputs: int ids, a scalar, [T], or dense or ragged [B, T].
+            skip_special_tokens: Whether to leave out special tokens and padding.
 
         Returns:
             string, a scalar or [B]. Not what was tokenized where that was lowercased,
@@ -284,16 +288,19 @@ class WordPieceTokenizer(Tokenizer):
         """
         size = len(self._ready())
         with on_cpu():
-            ids = tf.ragged.constant(inputs) if isinstance(inputs, list) else inputs
-            ids = tf.cast(ids, tf.int32)
-            flat = ids.flat_values if isinstance(ids, tf.RaggedTensor) else ids
+            rows, restore = as_id_rows(inputs)
+            rows = self._without_special_tokens(rows, skip_special_tokens)
+            ids = rows.values
             # The op reads past its table where an id is not in it, and the process dies.
             in_range = [
-                tf.debugging.assert_non_negative(flat),
-                tf.debugging.assert_less(flat, size, f"Ids must be below {size}."),
+                tf.debugging.assert_non_negative(ids),
+                tf.debugging.assert_less(
+                    ids, tf.cast(size, ids.dtype), f"Ids must be below {size}."
+                ),
             ]
             with tf.control_dependencies(in_range):
-                return self._model.detokenize(tf.identity(ids))
+                rows = rows.with_values(tf.cast(ids, tf.int32))
+            return restore(self._model.detokenize(rows))
 
     def compute_output_spec(self, inputs):
         shape = list(inputs.shape)
