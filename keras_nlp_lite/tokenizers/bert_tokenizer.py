@@ -43,13 +43,11 @@ class BertTokenizer(SpecialTokens, WordPieceTokenizer):
         super().set_vocabulary(vocabulary)
         if self._vocabulary is None:
             return
-        missing = [x for x in self.special_token_names if x not in self._vocabulary]
-        if missing:
+        try:
+            self.check_special_tokens()
+        except ValueError:
             self._vocabulary = self._model = None
-            raise ValueError(
-                f"`vocabulary` must hold {', '.join(self.special_token_names)}. "
-                f"Received: one without {', '.join(missing)}."
-            )
+            raise
 
     def continues_word(self):
         return [

@@ -72,8 +72,9 @@ def compute_sentence_piece_proto(
             model_type=model_type,
             normalization_rule_name="nmt_nfkc_cf" if lowercase else "nmt_nfkc",
             character_coverage=character_coverage,
-            # It skips longer texts, of which it would see the words alone anyway.
-            max_sentence_length=max(map(len, texts)),
+            # It skips longer texts, of which it would see the words alone anyway; and it
+            # takes no number below 10.
+            max_sentence_length=max(10, max(map(len, texts))),
             minloglevel=_LEVEL,
             pad_id=0,
             unk_id=1,

@@ -1,18 +1,23 @@
 """A folder with the files of one tokenizer, as they are passed around."""
 
-import json
 import os
 import tempfile
 
 from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
 from keras_nlp_lite.tokenizers.byte_pair_tokenizer import BytePairTokenizer
+from keras_nlp_lite.tokenizers.composed_text import FORM
+from keras_nlp_lite.tokenizers.gpt2_tokenizer import GPT2Tokenizer
+from keras_nlp_lite.tokenizers.hugging_face_files import read_json
+from keras_nlp_lite.tokenizers.llama3_tokenizer import Llama3Tokenizer
+from keras_nlp_lite.tokenizers.marian_folder import marian_from_folder
+from keras_nlp_lite.tokenizers.qwen_tokenizer import QwenTokenizer
 from keras_nlp_lite.tokenizers.roberta_tokenizer import (
     ModernBertTokenizer,
     RobertaTokenizer,
 )
 from keras_nlp_lite.tokenizers.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import (
-    byte_pair_from_tokenizer_json,
+    byte_pair_arguments,
     word_piece_from_tokenizer_json,
 )
 from keras_nlp_lite.tokenizers.tokenizer_json_writing import write_tokenizer_json
@@ -39,6 +44,7 @@ def load_tokenizer(path, **kwargs):
     Args:
         path: A folder with one of
 
+            - "source.spm", "target.spm" and "vocab.json": Marian's;
             - "vocabulary.spm" (or "spiece.model", "tokenizer.model"): SentencePiece;
             - "tokenizer.json" of Hugging Face: word pieces or byte pairs;
             - "vocab.txt" (or "vocabulary.txt"): word pieces, lowercased if a
@@ -51,7 +57,8 @@ def load_tokenizer(path, **kwargs):
     Returns:
         A `SentencePieceTokenizer`, `WordPieceTokenizer` or `BytePairTokenizer`; where
         the vocabulary has the special tokens of a family of models, that family's,
-        such as a `BertTokenizer`.
+        such as a `BertTokenizer`. (RoBERTa's and BART's are the same: it is a
+        `RobertaTokenizer`.)
 
     Raises:
         ValueError: no such folder, none of the files in it, or one that asks for
@@ -73,13 +80,15 @@ def load_tokenizer(path, **kwargs):
             f"`path` must be a folder with a tokenizer. Received: {folder!r}, "
             f"{'which is a file' if os.path.exists(folder) else 'which does not exist'}."
         )
+    if _first(folder, ("source.spm",)):
+        return marian_from_folder(folder, **kwargs)
     if found := _first(folder, _SENTENCE_PIECE):
         return SentencePieceTokenizer(found, **kwargs)
     if found := _first(folder, (_JSON,)):
         return _of_tokenizer_json(found, kwargs)
     if found := _first(folder, _WORD_PIECE):
         config = os.path.join(folder, "tokenizer_config.json")
-        said = _read_json(config) if os.path.exists(config) else {}
+        said = read_json(config) if os.path.exists(config) else {}
         lowercase = said.get("do_lower_case", False)
         strip_accents = said.get("strip_accents")
         if strip_accents is None:
@@ -88,7 +97,7 @@ def load_tokenizer(path, **kwargs):
         return _word_piece(Vocabulary(found).tokens, {**settings, **kwargs})
     merges = os.path.join(folder, "merges.txt")
     if (found := _first(folder, _BYTE_PAIR)) and os.path.exists(merges):
-        return _byte_pair(_read_json(found), merges, kwargs)
+        return _byte_pair(read_json(found), merges, kwargs)
     raise ValueError(
         "A folder with a tokenizer must hold tokenizer.json, vocab.txt, vocab.json with "
         f"merges.txt, or vocabulary.spm. Received: {folder!r}, which holds "
@@ -102,7 +111,8 @@ def save_tokenizer(tokenizer, path):
     Args:
         tokenizer: Word pieces give "vocab.txt", byte pairs "vocab.json" and
             "merges.txt", and both "tokenizer.json", in which alone their settings are;
-            SentencePiece gives "vocabulary.spm". What Hugging Face has no place for is
+            SentencePiece gives "vocabulary.spm", and a `MarianTokenizer` "source.spm",
+            "target.spm" and "vocab.json". What Hugging Face has no place for is
             not written: `sequence_length`, `dtype`, `special_tokens_in_strings` (its
             library always looks for special tokens), and SentencePiece's settings.
             `load_tokenizer` takes them as arguments.
@@ -135,18 +145,30 @@ def _word_piece(vocabulary, settings):
     return cls(vocabulary, **settings)
 
 
-def _byte_pair(vocabulary, merges, settings, families=(RobertaTokenizer,)):
-    for cls in families:
-        if all(token in vocabulary for token in cls().special_token_names):
+# By the pattern that cuts words, and whether the text is composed before.
+_BYTE_PAIR_FAMILIES = {
+    ("gpt2", False): (RobertaTokenizer, GPT2Tokenizer),
+    ("gpt2", True): (ModernBertTokenizer,),
+    ("llama3", False): (Llama3Tokenizer,),
+    ("qwen2", True): (QwenTokenizer,),
+}
+
+
+def _byte_pair(vocabulary, merges, settings, composed=False):
+    words = settings.get("split_pattern", "gpt2")
+    for cls in _BYTE_PAIR_FAMILIES.get((words, composed), ()):
+        if all(token in vocabulary for token in cls().required_token_names):
             return cls(vocabulary, merges, **settings)
+    if composed:
+        raise ValueError(
+            f"A `tokenizer.json` with normalizer {FORM!r} must have the special tokens "
+            "of ModernBERT or Qwen 2. Received: one without."
+        )
     return BytePairTokenizer(vocabulary, merges, **settings)
 
 
 def _of_tokenizer_json(path, settings):
-    said = _read_json(path)
-    special, whole = [], []
-    for token in said.get("added_tokens") or []:
-        (special if token.get("special") else whole).append(token["content"])
+    said = read_json(path)
     model = said.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if kind == "WordPiece":
@@ -161,37 +183,14 @@ def _of_tokenizer_json(path, settings):
         }
         return _word_piece(vocabulary, {**said, **settings})
     normalizer = said.get("normalizer")
-    families = (RobertaTokenizer,)
-    if normalizer == {"type": "NFC"}:
-        families = (ModernBertTokenizer,)
-    else:
-        normalizer = None
-    vocabulary, merges, _ = byte_pair_from_tokenizer_json(path, normalizer)
-    said = {
-        "add_prefix_space": bool(said["pre_tokenizer"].get("add_prefix_space", True)),
-        "special_tokens": special,
-        "unsplittable_tokens": whole,
-    }
-    return _byte_pair(vocabulary, merges, {**said, **settings}, families)
+    composed = normalizer == {"type": FORM}
+    said = byte_pair_arguments(path, normalizer if composed else None)
+    del said["added_tokens"]
+    vocabulary, merges = said.pop("vocabulary"), said.pop("merges")
+    return _byte_pair(vocabulary, merges, {**said, **settings}, composed)
 
 
 def _first(folder, names):
     """The path of the first file of these that is there, or None."""
     paths = (os.path.join(folder, name) for name in names)
     return next(filter(os.path.isfile, paths), None)
-
-
-def _read_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            said = json.load(file)
-    except ValueError as error:
-        raise ValueError(
-            f"A tokenizer's settings must be JSON. Received: {path!r}, with {error}."
-        ) from error
-    if not isinstance(said, dict):
-        raise ValueError(
-            f"A tokenizer's settings must be a JSON object. Received: {path!r}, with "
-            f"{str(said)[:80]}."
-        )
-    return said

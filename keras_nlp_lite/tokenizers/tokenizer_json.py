@@ -9,13 +9,15 @@ import os
 
 import tensorflow as tf
 
+from keras_nlp_lite.tokenizers.byte_pair_patterns import PATTERNS
+
 
 def byte_pair_from_tokenizer_json(path, normalizer=None):
-    """Reads what a `BytePairTokenizer` is made of.
+    """Reads what a `BytePairTokenizer` with its default settings is made of.
 
     Args:
-        path: A `tokenizer.json` whose model is a byte-level "BPE", such as GPT-2's or
-            RoBERTa's.
+        path: A `tokenizer.json` whose model is a byte-level "BPE" and that cuts words as
+            GPT-2's and RoBERTa's do.
         normalizer: What the caller does to texts before, such as {"type": "NFC"}: the
             file must ask for the same.
 
@@ -44,22 +46,83 @@ def byte_pair_from_tokenizer_json(path, normalizer=None):
     ...     byte_pair_from_tokenizer_json(file.name)
     ({'l': 0, 'o': 1, 'lo': 2, '<s>': 3}, ['l o'], ['<s>'])
     """
+    said = byte_pair_arguments(path, normalizer)
+    _check(said["split_pattern"], "split_pattern", "gpt2")
+    _check(said["ignore_merges"], "ignore_merges", False)
+    return said["vocabulary"], said["merges"], said["added_tokens"]
+
+
+def byte_pair_arguments(path, normalizer=None):
+    """Reads what a `BytePairTokenizer` is made of, and how it is set.
+
+    Args:
+        path: A `tokenizer.json` whose model is a byte-level "BPE", such as those of
+            GPT-2, Llama 3 and Qwen 2.
+        normalizer: As in `byte_pair_from_tokenizer_json`.
+
+    Returns:
+        dict of arguments of `BytePairTokenizer`: "vocabulary", with the added tokens,
+        "merges", "add_prefix_space", "split_pattern", "ignore_merges", and of the added
+        tokens the "special_tokens" and, as "unsplittable_tokens", the others; beside
+        them "added_tokens", a list of str of both, in the order of their ids.
+
+    Raises:
+        ValueError: as in `byte_pair_from_tokenizer_json`.
+    """
     settings = _read(path, "BPE")
     model = settings["model"]
     _check(settings.get("normalizer"), "normalizer", normalizer)
-    splitting = settings.get("pre_tokenizer") or {}
-    _check(splitting.get("type"), "pre_tokenizer type", "ByteLevel")
-    _check(splitting.get("use_regex", True), "pre_tokenizer use_regex", True)
+    split_pattern, prefix_space = _splitting(settings.get("pre_tokenizer") or {})
     for option in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):
         _check(model.get(option) or None, option, None)
-    for option in ("byte_fallback", "ignore_merges"):
-        _check(model.get(option) or False, option, False)
+    _check(model.get("byte_fallback") or False, "byte_fallback", False)
     added = _added_tokens(settings)
-    merges = [
-        merge if isinstance(merge, str) else " ".join(merge)
-        for merge in model.get("merges", [])
+    special = [
+        token["content"]
+        for token in settings.get("added_tokens") or []
+        if token.get("special")
     ]
-    return {**model["vocab"], **added}, merges, list(added)
+    return {
+        "vocabulary": {**model["vocab"], **added},
+        "merges": [
+            merge if isinstance(merge, str) else " ".join(merge)
+            for merge in model.get("merges", [])
+        ],
+        "add_prefix_space": prefix_space,
+        "split_pattern": split_pattern,
+        "ignore_merges": bool(model.get("ignore_merges")),
+        "special_tokens": special,
+        "unsplittable_tokens": [token for token in added if token not in special],
+        "added_tokens": list(added),
+    }
+
+
+def _splitting(said):
+    """(str, bool): which of `PATTERNS` cuts the words, and whether a space comes first.
+
+    Args:
+        said: dict, the file's "pre_tokenizer".
+    """
+    if said.get("type") != "Sequence":
+        _check(said.get("type"), "pre_tokenizer type", "ByteLevel")
+        _check(said.get("use_regex", True), "pre_tokenizer use_regex", True)
+        return "gpt2", bool(said.get("add_prefix_space", True))
+    parts = said.get("pretokenizers") or []
+    types = [part.get("type") for part in parts]
+    _check(types, "pre_tokenizer types", ["Split", "ByteLevel"])
+    split, spell = parts
+    regex = (split.get("pattern") or {}).get("Regex")
+    names = [name for name, pattern in PATTERNS.items() if pattern == regex]
+    if not names:
+        raise ValueError(
+            "The `tokenizer.json` must cut words by the regular expression of one of "
+            f"{', '.join(PATTERNS)}. Received: {regex!r}."
+        )
+    _check(split.get("behavior"), "pre_tokenizer behavior", "Isolated")
+    _check(split.get("invert", False), "pre_tokenizer invert", False)
+    _check(spell.get("use_regex", True), "pre_tokenizer use_regex", False)
+    _check(spell.get("add_prefix_space", True), "pre_tokenizer add_prefix_space", False)
+    return names[0], False
 
 
 def word_piece_from_tokenizer_json(path):
@@ -162,6 +225,6 @@ def _check(value, name, wanted):
 def _added_tokens(settings):
     """dict: the added tokens and their ids, in the order of the ids."""
     added = {
-        token["content"]: token["id"] for token in settings.get("added_tokens", [])
+        token["content"]: token["id"] for token in settings.get("added_tokens") or []
     }
     return dict(sorted(added.items(), key=lambda item: item[1]))

@@ -3,8 +3,9 @@
 import json
 
 from keras_nlp_lite.atomic import replacing
+from keras_nlp_lite.tokenizers.byte_pair_patterns import PATTERNS
 from keras_nlp_lite.tokenizers.byte_pair_tokenizer import BytePairTokenizer
-from keras_nlp_lite.tokenizers.roberta_tokenizer import ModernBertTokenizer
+from keras_nlp_lite.tokenizers.composed_text import FORM, ComposedText
 from keras_nlp_lite.tokenizers.special_tokens import SpecialTokens
 from keras_nlp_lite.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -22,8 +23,8 @@ def write_tokenizer_json(tokenizer, path):
         path: The file, such as "tokenizer.json".
 
     Raises:
-        ValueError: a tokenizer of another class, without vocabulary, or with
-            split=False.
+        ValueError: a tokenizer of another class, without vocabulary, or with settings
+            that the file has no place for, such as split=False.
 
     Example:
 
@@ -87,17 +88,30 @@ def _word_piece(tokenizer):
 
 
 def _byte_pair(tokenizer):
-    words = {
+    gpt2 = tokenizer.split_pattern == "gpt2"
+    if tokenizer.add_prefix_space and not gpt2:
+        raise ValueError(
+            "A `tokenizer.json` has no place for add_prefix_space=True with another "
+            f"split_pattern than 'gpt2'. Received: {tokenizer.split_pattern!r}."
+        )
+    spell = {
         "type": "ByteLevel",
         "add_prefix_space": tokenizer.add_prefix_space,
         "trim_offsets": True,
-        "use_regex": True,
+        "use_regex": gpt2,
     }
-    nfc = isinstance(tokenizer, ModernBertTokenizer)
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": PATTERNS[tokenizer.split_pattern]},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    words = {"type": "Sequence", "pretokenizers": [split, spell]}
+    composed = isinstance(tokenizer, ComposedText)
     return {
-        "normalizer": {"type": "NFC"} if nfc else None,
-        "pre_tokenizer": words,
-        "decoder": words,
+        "normalizer": {"type": FORM} if composed else None,
+        "pre_tokenizer": spell if gpt2 else words,
+        "decoder": spell,
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -106,7 +120,7 @@ def _byte_pair(tokenizer):
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": False,
+            "ignore_merges": tokenizer.ignore_merges,
             "vocab": {
                 token: tokenizer.token_to_id(token)
                 for token in tokenizer.get_vocabulary()
@@ -140,24 +154,28 @@ def _post_processor(tokenizer):
     """What stands around a text, and between two, in a family of models."""
     if not isinstance(tokenizer, SpecialTokens):
         return None
-    start, end = tokenizer.start_token, tokenizer.end_token
+    start = [tokenizer.start_token] if tokenizer.adds_start else []
+    end = [tokenizer.end_token] if tokenizer.adds_end else []
+    if not (start or end):
+        return None
     second = int(tokenizer.has_segments)
 
-    def token(name, segment=0):
-        return {"SpecialToken": {"id": name, "type_id": segment}}
+    def tokens(names, segment=0):
+        return [{"SpecialToken": {"id": name, "type_id": segment}} for name in names]
 
     def text(name, segment=0):
         return {"Sequence": {"id": name, "type_id": segment}}
 
-    first = [token(start), text("A")]
     return {
         "type": "TemplateProcessing",
-        "single": [*first, token(end)],
+        "single": [*tokens(start), text("A"), *tokens(end)],
         "pair": [
-            *first,
-            *[token(end)] * tokenizer.num_separators,
+            *tokens(start),
+            text("A"),
+            # What stands between two texts: ends of the first, or else a start.
+            *tokens(end * tokenizer.num_separators or start),
             text("B", second),
-            token(end, second),
+            *tokens(end, second),
         ],
         "special_tokens": {
             name: {
@@ -165,6 +183,6 @@ def _post_processor(tokenizer):
                 "ids": [tokenizer.token_to_id(name)],
                 "tokens": [name],
             }
-            for name in (start, end)
+            for name in (*start, *end)
         },
     }
