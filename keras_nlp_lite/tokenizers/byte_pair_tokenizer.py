@@ -278,10 +278,10 @@ class BytePairTokenizer(Tokenizer):
 
     def word_ids(self, inputs):
         """Which word each token is of, from 0 in each text: words as `split_pattern` has
-        them, and a token that stays whole is one."""
+        them, and a token that stays whole is one; padding is of none: -1."""
         with on_cpu():
             text = as_strings(inputs)
-            return self._rows(text, self._places(text)[3])
+            return self._rows(text, self._places(text)[3], pad_value=-1)
 
     def _places(self, text):
         """Tokens, starts, ends and words, each ragged [N, None], of all strings."""

@@ -118,14 +118,14 @@ class CharacterTokenizer(Tokenizer):
         """Which word of its text each token is of.
 
         Returns:
-            int64, shaped as the tokens, padded with 0. Words are runs between white
+            int64, shaped as the tokens, padded with -1. Words are runs between white
             space, numbered from 0. White space belongs to the word behind it; at the
             end of a text it is a word of its own.
         """
         with on_cpu():
             text = as_strings(inputs)
             normal = self._normalize(self._as_utf8(flat_strings(text)))
-            return self._rows(text, self._word_numbers(normal))
+            return self._rows(text, self._word_numbers(normal), pad_value=-1)
 
     def detokenize(self, inputs, skip_special_tokens=False):
         """Turns ids back into text; id 0, the padding, stands for none.
@@ -166,8 +166,8 @@ class CharacterTokenizer(Tokenizer):
     def _tokens(self, numbers):
         return tf.cast(numbers, self.compute_dtype)
 
-    def _rows(self, text, values):
-        return rows_like(text, values, self.sequence_length)
+    def _rows(self, text, values, pad_value=None):
+        return rows_like(text, values, self.sequence_length, pad_value)
 
 
 def decode_with_places(text, encoding="UTF-8", errors="replace"):

@@ -199,7 +199,7 @@ class SentencePieceTokenizer(Tokenizer):
         """Which word of its text each token is of.
 
         Returns:
-            int64, shaped as the tokens, padded with 0. A word begins at a piece that
+            int64, shaped as the tokens, padded with -1. A word begins at a piece that
             begins with "▁", and a "▁" alone is of the word behind it. (Where the model
             puts the space behind a word, a piece that ends with "▁" ends it.) A special
             token in the text is a word of its own. What `add_bos` and `add_eos` add is
@@ -208,7 +208,7 @@ class SentencePieceTokenizer(Tokenizer):
         model = self._ready()
         with on_cpu():
             text = as_strings(inputs)
-            return self._rows(text, model.word_ids(flat_strings(text)))
+            return self._rows(text, model.word_ids(flat_strings(text)), pad_value=-1)
 
     def detokenize(self, inputs, skip_special_tokens=False):
         """Joins pieces to the text, as it was after normalization.

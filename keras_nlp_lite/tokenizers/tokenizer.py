@@ -58,7 +58,7 @@ class Tokenizer(keras.layers.Layer):
 
     def word_ids(self, inputs):
         """int64, shaped as the tokens: which of its text's words, from 0, a token is
-        of."""
+        of; -1 for padding."""
         raise self._missing("word_ids")
 
     def add_tokens(self, tokens):

@@ -18,7 +18,7 @@ from keras_nlp_lite.tokenizers.roberta_tokenizer import (
 from keras_nlp_lite.tokenizers.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_nlp_lite.tokenizers.tokenizer_json import (
     byte_pair_arguments,
-    word_piece_from_tokenizer_json,
+    word_piece_arguments,
 )
 from keras_nlp_lite.tokenizers.tokenizer_json_writing import write_tokenizer_json
 from keras_nlp_lite.tokenizers.vocabulary import Vocabulary
@@ -172,16 +172,8 @@ def _of_tokenizer_json(path, settings):
     model = said.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if kind == "WordPiece":
-        vocabulary, lowercase, strip_accents, added = word_piece_from_tokenizer_json(
-            path
-        )
-        said = {
-            "lowercase": lowercase,
-            "strip_accents": strip_accents,
-            "oov_token": model.get("unk_token", "[UNK]"),
-            "special_tokens": added,
-        }
-        return _word_piece(vocabulary, {**said, **settings})
+        said = word_piece_arguments(path)
+        return _word_piece(said.pop("vocabulary"), {**said, **settings})
     normalizer = said.get("normalizer")
     composed = normalizer == {"type": FORM}
     said = byte_pair_arguments(path, normalizer if composed else None)

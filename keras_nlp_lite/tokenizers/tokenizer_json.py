@@ -156,14 +156,32 @@ def word_piece_from_tokenizer_json(path):
     ...     word_piece_from_tokenizer_json(file.name)
     (['[UNK]', 'low'], True, True, ['[UNK]'])
     """
+    said = word_piece_arguments(path)
+    _check(said["suffix_indicator"], "continuing_subword_prefix", "##")
+    _check(said["split_on_cjk"], "handle_chinese_chars", True)
+    names = ("vocabulary", "lowercase", "strip_accents", "special_tokens")
+    return tuple(said[name] for name in names)
+
+
+def word_piece_arguments(path):
+    """Reads what a `WordPieceTokenizer` is made of, and how it is set.
+
+    Args:
+        path: A `tokenizer.json` whose model is a "WordPiece", such as BERT's.
+
+    Returns:
+        dict of arguments of `WordPieceTokenizer`: "vocabulary", with the added tokens,
+        which also are "special_tokens", "lowercase", "strip_accents", "split_on_cjk",
+        "suffix_indicator" and "oov_token".
+
+    Raises:
+        ValueError: as in `word_piece_from_tokenizer_json`.
+    """
     settings = _read(path, "WordPiece")
     model = settings["model"]
-    prefix = model.get("continuing_subword_prefix", "##")
-    _check(prefix, "continuing_subword_prefix", "##")
     normalizer = settings.get("normalizer") or {}
     _check(normalizer.get("type"), "normalizer type", "BertNormalizer")
-    for option in ("clean_text", "handle_chinese_chars"):
-        _check(normalizer.get(option, True), option, True)
+    _check(normalizer.get("clean_text", True), "clean_text", True)
     splitting = settings.get("pre_tokenizer") or {}
     _check(splitting.get("type"), "pre_tokenizer type", "BertPreTokenizer")
     lowercase = bool(normalizer.get("lowercase", True))
@@ -179,7 +197,15 @@ def word_piece_from_tokenizer_json(path):
             "The ids of a `tokenizer.json` of word pieces must be 0, 1, 2, ... "
             f"Received: {tokens[gap]!r} with id {ids[tokens[gap]]} in place {gap}."
         )
-    return tokens, lowercase, bool(strip_accents), list(added)
+    return {
+        "vocabulary": tokens,
+        "lowercase": lowercase,
+        "strip_accents": bool(strip_accents),
+        "split_on_cjk": bool(normalizer.get("handle_chinese_chars", True)),
+        "suffix_indicator": model.get("continuing_subword_prefix", "##"),
+        "oov_token": model.get("unk_token", "[UNK]"),
+        "special_tokens": list(added),
+    }
 
 
 def _read(path, model_type):

@@ -80,15 +80,22 @@ class WordPieceModel:
                 names if as_strings else [vocabulary.id(name) for name in names],
                 tf.string if as_strings else tf.int32,
             )
-            self._pieces = tensorflow_text.FastWordpieceTokenizer(
-                vocab=vocabulary.tokens,
-                token_out_type=tf.string if as_strings else tf.int32,
-                suffix_indicator=suffix_indicator,
-                max_bytes_per_word=_MOST_BYTES,
-                unknown_token=oov_token,
-                no_pretokenization=not self._finds_words,
-                support_detokenization=True,
-            )
+            try:
+                self._pieces = tensorflow_text.FastWordpieceTokenizer(
+                    vocab=vocabulary.tokens,
+                    token_out_type=tf.string if as_strings else tf.int32,
+                    suffix_indicator=suffix_indicator,
+                    max_bytes_per_word=_MOST_BYTES,
+                    unknown_token=oov_token,
+                    no_pretokenization=not self._finds_words,
+                    support_detokenization=True,
+                )
+            except RuntimeError as error:
+                raise ValueError(
+                    f"`vocabulary` must hold pieces beside {oov_token!r}, of which the "
+                    "op can make a table. Received: "
+                    f"{', '.join(map(repr, vocabulary.tokens[:5]))}: {error}"
+                ) from error
 
     def tokens(self, texts):
         """Ragged [N, T], of string [N]; with split=False, each text is one word."""

@@ -239,7 +239,7 @@ class WordPieceTokenizer(Tokenizer):
         """Which word of its text each token is of.
 
         Returns:
-            int64, shaped as the tokens, padded with 0. Words are counted from 0; a
+            int64, shaped as the tokens, padded with -1. Words are counted from 0; a
             punctuation mark, an ideograph and a special token in the text are words.
         """
         self._ready()
@@ -250,7 +250,7 @@ class WordPieceTokenizer(Tokenizer):
                 numbers = tf.ragged.range(_rows_of_words(text).row_lengths(axis=-1))
                 numbers = tf.gather(numbers.flat_values, words.value_rowids())
                 words = words.with_values(tf.cast(numbers, tf.int64))
-            return self._rows(text, words)
+            return self._rows(text, words, pad_value=-1)
 
     def _rows(self, text, values, pad_value=None):
         """Ragged [N, T], of all strings, as rows [..., B, T]."""

@@ -15,6 +15,7 @@ from keras_nlp_lite.tokenizers import (
     MarianTokenizer,
     MistralTokenizer,
     QwenTokenizer,
+    WordPieceTokenizer,
     bart_from_folder,
     bart_to_folder,
     gpt2_from_folder,
@@ -231,6 +232,22 @@ def test_folders_of_another_kind_are_refused(tmp_path):
         llama_from_folder(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(proto())
     assert llama_from_folder(tmp_path).proto == proto()
+
+
+def test_word_pieces_of_another_mark_and_with_whole_cjk_words_come_back(tmp_path):
+    tokenizer = WordPieceTokenizer(
+        ["[UNK]", "tea", "@@s", "中文", "中"],
+        suffix_indicator="@@",
+        split_on_cjk=False,
+        lowercase=True,
+        strip_accents=True,
+    )
+    save_tokenizer(tokenizer, tmp_path)
+    texts = ["Teas 中文 中", "téa中"]
+    ids = load_tokenizer(tmp_path)(texts).to_list()
+    assert ids == tokenizer(texts).to_list() == [[1, 2, 3, 4], [0]]
+    theirs = peer.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert [encoding.ids for encoding in theirs.encode_batch(texts)] == ids
 
 
 def test_composed_text_of_no_known_family_is_refused(tmp_path):

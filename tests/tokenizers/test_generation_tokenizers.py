@@ -196,6 +196,18 @@ def test_qwen_composes_text_and_tells_places_in_what_came():
     assert ends.numpy()[-1] == len(decomposed.encode())
 
 
+@pytest.mark.parametrize("cls", [GPT2Tokenizer, LlamaTokenizer])
+def test_padding_is_of_no_word(cls):
+    words = make(cls, sequence_length=20).word_ids(["ba", ""]).numpy()
+    rows = make(cls).word_ids(["ba", ""]).to_list()
+    assert words.tolist() == [(row + [-1] * 20)[:20] for row in rows]
+    assert ByteTokenizer(sequence_length=3).word_ids("a").numpy().tolist() == [
+        0,
+        -1,
+        -1,
+    ]
+
+
 # Marian
 
 

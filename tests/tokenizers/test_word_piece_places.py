@@ -182,7 +182,7 @@ def test_places_have_the_shape_of_the_tokens():
     tokenizer = make(sequence_length=4)
     assert tokenizer.tokenize_with_offsets("ab!")[2].numpy().tolist() == [2, 3, 0, 0]
     assert tokenizer.word_ids(["a b", "a, b c d"]).numpy().tolist() == [
-        [0, 1, 0, 0],
+        [0, 1, -1, -1],
         [0, 1, 2, 3],
     ]
 

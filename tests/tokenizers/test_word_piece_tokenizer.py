@@ -219,6 +219,8 @@ def test_what_makes_no_vocabulary_is_refused(tmp_path):
         WordPieceTokenizer(["a", "b"])
     with pytest.raises(ValueError, match="more than once: 'a', 'b'"):
         WordPieceTokenizer(["[UNK]", "a", "b", "a", "b"])
+    with pytest.raises(ValueError, match=r"pieces beside '\[UNK\]'.* Received: '\[UNK"):
+        WordPieceTokenizer(["[UNK]"])
     with pytest.raises(ValueError, match="strings and nothing else. Received: 7"):
         WordPieceTokenizer(["[UNK]", 7])
     with pytest.raises(ValueError, match="does not exist"):
