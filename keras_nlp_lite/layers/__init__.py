@@ -6,7 +6,9 @@ from keras_nlp_lite.layers.cached_multi_head_attention import (
 )
 from keras_nlp_lite.layers.drop_padding import DropPadding
 from keras_nlp_lite.layers.f_net_encoder import FNetEncoder
+from keras_nlp_lite.layers.gated_decoder import GatedDecoder
 from keras_nlp_lite.layers.gated_encoder import GatedEncoder
+from keras_nlp_lite.layers.group_query_attention import GroupQueryAttention
 from keras_nlp_lite.layers.layer_normalization import LayerNormalization
 from keras_nlp_lite.layers.masked_lm_head import MaskedLMHead
 from keras_nlp_lite.layers.masked_lm_mask_generator import MaskedLMMaskGenerator
@@ -26,6 +28,7 @@ from keras_nlp_lite.layers.text_vectorization import TextVectorization
 from keras_nlp_lite.layers.token_and_position_embedding import (
     TokenAndPositionEmbedding,
 )
+from keras_nlp_lite.layers.transformer_decoder import TransformerDecoder
 from keras_nlp_lite.layers.transformer_encoder import TransformerEncoder
 
 __all__ = [
@@ -33,7 +36,9 @@ __all__ = [
     "CachedMultiHeadAttention",
     "DropPadding",
     "FNetEncoder",
+    "GatedDecoder",
     "GatedEncoder",
+    "GroupQueryAttention",
     "LayerNormalization",
     "MaskedLMHead",
     "MaskedLMMaskGenerator",
@@ -51,5 +56,6 @@ __all__ = [
     "StartEndPacker",
     "TextVectorization",
     "TokenAndPositionEmbedding",
+    "TransformerDecoder",
     "TransformerEncoder",
 ]

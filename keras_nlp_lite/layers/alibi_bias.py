@@ -58,19 +58,22 @@ class AlibiBias(keras.layers.Layer):
         S = keras.ops.shape(attention_scores)[-1]
         distances = keras.ops.cast(S - 1 - keras.ops.arange(S), "float32")
         # In float32, where all distances differ; half precision merges those above 256.
-        bias = -self._slopes(shape[1])[:, None, None] * distances  # [H, 1, S]
+        bias = (
+            -alibi_slopes(shape[1], self.alibi_bias_max)[:, None, None] * distances
+        )  # [H, 1, S]
         return attention_scores + keras.ops.cast(bias, self.compute_dtype)
-
-    def _slopes(self, H):
-        """float32 [H]"""
-        lower = 1 << (H.bit_length() - 1)  # the power of two at or below H
-        steps = np.arange(1, lower + 1) / lower
-        between = (np.arange(H - lower) + 0.5) / lower
-        slopes = 2.0 ** (-self.alibi_bias_max * np.concatenate([steps, between]))
-        return slopes.astype("float32")
 
     def compute_output_shape(self, scores_shape):
         return scores_shape
 
     def get_config(self):
         return {**super().get_config(), "alibi_bias_max": self.alibi_bias_max}
+
+
+def alibi_slopes(H, alibi_bias_max=8):
+    """float32 [H], by how much a key's score falls with each token of distance."""
+    lower = 1 << (H.bit_length() - 1)  # the power of two at or below H
+    steps = np.arange(1, lower + 1) / lower
+    between = (np.arange(H - lower) + 0.5) / lower
+    slopes = 2.0 ** (-alibi_bias_max * np.concatenate([steps, between]))
+    return slopes.astype("float32")

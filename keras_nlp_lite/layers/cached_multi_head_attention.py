@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
+from keras_nlp_lite.layers.fused_heads import unmasked
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")

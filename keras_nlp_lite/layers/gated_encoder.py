@@ -3,11 +3,13 @@
 import keras
 
 from keras_nlp_lite.checks import check_fraction, check_positive_int
-from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
+from keras_nlp_lite.layers.fused_heads import unmasked
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
 from keras_nlp_lite.layers.rotary_embedding import RotaryEmbedding
-from keras_nlp_lite.ops import add_norm, matmul
+from keras_nlp_lite.ops import add_norm
 from keras_nlp_lite.ops.activations import get_activation
 from keras_nlp_lite.ops.initializers import another
+from keras_nlp_lite.ops.product import dense
 from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
@@ -164,8 +166,9 @@ class GatedEncoder(keras.layers.Layer):
             seed=of_attended,
             return_sum=True,
         )
-        gated, gate = keras.ops.split(_product(self.widen, x), 2, axis=-1)
-        x = _product(self.narrow, self.activation(gated) * gate)  # [B, T, D]
+        x = dense(self.widen, x)
+        gated, gate = keras.ops.split(x, 2, axis=-1)
+        x = dense(self.narrow, self.activation(gated) * gate)  # [B, T, D]
         if of_thought is not None:
             x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
         return residual + x
@@ -213,8 +216,3 @@ class GatedEncoder(keras.layers.Layer):
         )
         norm.build(inputs_shape)
         return norm
-
-
-def _product(dense, x):
-    """x @ kernel; a layer with quantized weights knows its own way to multiply."""
-    return matmul(x, dense.kernel) if dense.quantization_mode is None else dense(x)

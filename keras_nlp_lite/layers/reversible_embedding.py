@@ -3,6 +3,8 @@
 import keras
 
 from keras_nlp_lite.checks import check_positive, check_positive_int
+from keras_nlp_lite.ops.few_rows import few_rows_matmul
+from keras_nlp_lite.ops.matmul import is_step, matmul
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -84,6 +86,30 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
             logit_soft_cap=logit_soft_cap,
             **kwargs,
         )
+
+    def call(self, inputs, reverse=False):
+        mode = self.quantization_mode
+        step = reverse and is_step(inputs) and self.reverse_dtype is None
+        if not reverse or mode not in (None, "int8") or (mode and not step):
+            return super().call(inputs, reverse)
+        tied = self.tie_weights
+        if mode == "int8":
+            table = self._embeddings if tied else self.reverse_embeddings
+            scale = self.embeddings_scale if tied else self.reverse_embeddings_scale
+            scale = 1 / keras.ops.cast(keras.ops.reshape(scale, (-1,)), "float32")
+        else:
+            table = self.embeddings if tied else self.reverse_embeddings
+            scale = None
+        if step:  # of generation, which reads the table once, as it lies
+            logits = few_rows_matmul(inputs, table, transpose=tied, scale=scale)
+        else:
+            dtype = self.reverse_dtype or self.compute_dtype
+            kernel = keras.ops.transpose(table) if tied else table
+            kernel = keras.ops.cast(kernel, dtype)
+            logits = matmul(keras.ops.cast(inputs, dtype), kernel)
+        if self.logit_soft_cap is not None:
+            logits = keras.ops.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+        return logits
 
     def compute_output_spec(self, inputs, reverse=False):
         forecast = super().compute_output_spec(inputs, reverse)

@@ -26,9 +26,10 @@ class RotaryEmbedding(keras.layers.Layer):
         rope_type: What `scaling_factor` does. "linear" divides all speeds by it,
             "dynamic" by its power K / (K - 2). "yarn" divides those of slow pairs only
             and also lengthens the vectors, by a factor of
-            0.1 * ln(scaling_factor) + 1.
+            0.1 * ln(scaling_factor) + 1. "llama3" divides those of slow pairs, too, with
+            a passage that is linear in the turns, not in the pairs.
         beta_fast: Pairs that turn more often than this in the original context keep
-            their speed. For "yarn" only, as the next three.
+            their speed. For "yarn" and "llama3", as the next two.
         beta_slow: Pairs that turn less often than this are slow. In between, there is
             a linear passage.
         original_max_position_embeddings: The original context, in tokens.
@@ -85,7 +86,7 @@ class RotaryEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         check_positive("max_wavelength", max_wavelength)
         check_positive("scaling_factor", scaling_factor)
-        check_choice("rope_type", rope_type, ("linear", "dynamic", "yarn"))
+        check_choice("rope_type", rope_type, ("linear", "dynamic", "yarn", "llama3"))
         check_positive("beta_fast", beta_fast)
         check_positive("beta_slow", beta_slow)
         check_positive_int(
@@ -158,12 +159,17 @@ class RotaryEmbedding(keras.layers.Layer):
         elif self.rope_type == "dynamic":
             speeds = speeds / self.scaling_factor ** (width / max(1, width - 2))
         else:
-            slow = self._slowness(width)
+            slow = self._slowness(speeds)  # [K/2], from 0 to 1
             speeds = speeds * (1 - slow) + speeds / self.scaling_factor * slow
         return speeds.astype("float32")
 
-    def _slowness(self, width):
-        """What share of yarn's slowing each pair takes, from 0 to 1, [K/2]."""
+    def _slowness(self, speeds):
+        """What share of the slowing each pair takes, from 0 to 1, [K/2]."""
+        if self.rope_type == "llama3":
+            turns = self.original_max_position_embeddings * speeds / (2 * math.pi)
+            passage = max(self.beta_fast - self.beta_slow, 0.001)
+            return np.clip((self.beta_fast - turns) / passage, 0, 1)
+        width = 2 * len(speeds)
 
         def pair_that_turns(times):
             wavelength = self.original_max_position_embeddings / (2 * math.pi * times)

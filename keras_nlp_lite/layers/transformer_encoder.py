@@ -2,16 +2,13 @@
 
 import keras
 
-from keras_nlp_lite.checks import check_fraction, check_positive_int
-from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention, unmasked
-from keras_nlp_lite.ops import add_norm, bias_gelu, matmul
-from keras_nlp_lite.ops.activations import gelu_approximate
-from keras_nlp_lite.ops.initializers import another
-from keras_nlp_lite.ops.seeds import DrawnSeed
+from keras_nlp_lite.layers.fused_heads import unmasked
+from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
+from keras_nlp_lite.layers.transformer_block import TransformerBlock, check_masks
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class TransformerEncoder(keras.layers.Layer):
+class TransformerEncoder(TransformerBlock):
     """Self-attention and a feed-forward half, each with a residual and a norm.
 
     Shapes: B batch, T tokens, D model width, H heads.
@@ -65,59 +62,15 @@ class TransformerEncoder(keras.layers.Layer):
     Reference: Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
     """
 
-    def __init__(
-        self,
-        intermediate_dim,
-        num_heads,
-        dropout=0,
-        activation="relu",
-        layer_norm_epsilon=1e-05,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        normalize_first=False,
-        remat=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        check_positive_int("intermediate_dim", intermediate_dim)
-        check_positive_int("num_heads", num_heads)
-        check_fraction("dropout", dropout)
-        self.intermediate_dim = intermediate_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.activation = keras.activations.get(activation)
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.normalize_first = normalize_first
-        self.remat = remat
-        self.supports_masking = True
-
     def build(self, inputs_shape):
-        D = inputs_shape[-1]
-        if self.num_heads > D:
-            raise ValueError(
-                "The model width must be at least `num_heads`. Received: inputs of "
-                f"width {D}, num_heads={self.num_heads}."
-            )
-        self.attention = MultiHeadAttention(
-            num_heads=self.num_heads,
-            key_dim=D // self.num_heads,
-            dropout=self.dropout,
-            **self._initializers(),
-            dtype=self.dtype_policy,
-            name="attention",
+        self.attention = self.build_attention(
+            MultiHeadAttention, "attention", inputs_shape, inputs_shape
         )
-        self.attention.build(inputs_shape, inputs_shape)
-        self.attention_dropout = self._dropout("attention_dropout")
-        self.attention_norm = self._norm("attention_norm", inputs_shape)
+        self.attention_dropout = self.build_dropout("attention_dropout")
+        self.attention_norm = self.build_norm("attention_norm", inputs_shape)
         # Before the dense layers: weights in KerasHub's order fit `set_weights`.
-        self.feedforward_norm = self._norm("feedforward_norm", inputs_shape)
-        self.widen = self._dense("widen", self.intermediate_dim, self.activation)
-        self.widen.build(inputs_shape)
-        self.narrow = self._dense("narrow", D)
-        self.narrow.build((*inputs_shape[:-1], self.intermediate_dim))
-        self.feedforward_dropout = self._dropout("feedforward_dropout")
+        self.feedforward_norm = self.build_norm("feedforward_norm", inputs_shape)
+        self.build_feedforward(inputs_shape)
 
     def call(
         self,
@@ -130,7 +83,7 @@ class TransformerEncoder(keras.layers.Layer):
         segment_ids=None,
         first_only=False,
     ):
-        _check_masks(padding_mask, attention_mask)
+        check_masks(padding_mask=padding_mask, attention_mask=attention_mask)
         if padding_mask is None:
             padding_mask = getattr(inputs, "_keras_mask", None)
         # Drawn here, not where they are used: a block that is computed a second time
@@ -157,8 +110,7 @@ class TransformerEncoder(keras.layers.Layer):
             }
             return self._block(x, x, seeds, **masks)
 
-        x = unmasked(inputs)
-        return keras.remat(block)(x) if self.remat and training else block(x)
+        return self.remembered(block, unmasked(inputs), training)
 
     def _block_of_firsts(self, x, seeds, padding_mask, row_splits):
         """float [B, D], from [B, T, D], or packed [1, N, D]"""
@@ -179,19 +131,19 @@ class TransformerEncoder(keras.layers.Layer):
         """float [B, T, D], of tokens x that look at the context, which is x or holds
         them. Without seeds nothing is dropped."""
         of_weights = seeds[0] if seeds else None
-        residual, itself = x, x is context
-        if self.normalize_first:
-            x = self._normalize(self.attention_norm, x)
-            context = x if itself else self._normalize(self.attention_norm, context)
+        residual = x
+        if x is context:
+            x = context = self.open_half(self.attention_norm, x)
+        else:
+            x, context = (self.open_half(self.attention_norm, y) for y in (x, context))
         x = self.attention.attend(x, context, seed=of_weights, **masks)
         x, bias = self.attention.mix_heads(x)
-        return self._think(x, bias, residual, seeds)
+        return self._after_attention(x, bias, residual, seeds)
 
     def _block_with_scores(self, x, seeds, padding_mask, attention_mask, training):
         """(float [B, T, D], float [B, H, T, T])"""
         residual = x
-        if self.normalize_first:
-            x = self._normalize(self.attention_norm, x)
+        x = self.open_half(self.attention_norm, x)
         x, scores = self.attention(
             query=x,
             value=x,
@@ -200,59 +152,14 @@ class TransformerEncoder(keras.layers.Layer):
             training=training,
             return_attention_scores=True,
         )
-        return self._think(x, None, residual, seeds), scores
+        return self._after_attention(x, None, residual, seeds), scores
 
-    def _think(self, x, bias, residual, seeds):
-        """What follows attention, whose output projection gave x, the bias not added."""
+    def _after_attention(self, x, bias, residual, seeds):
+        """The rest of the block; attention's output projection gave x, without bias."""
         _, of_attended, of_thought = seeds or (None, None, None)
-        # Bias, dropout, residual and norm go over the tokens once, together.
-        if self.normalize_first:
-            x, residual = self._normalize(
-                self.feedforward_norm, x, residual, bias, of_attended, return_sum=True
-            )
-        else:
-            norm = self.attention_norm
-            x = residual = self._normalize(norm, x, residual, bias, of_attended)
-        # A layer with quantized weights knows its own way to multiply.
-        if self.widen.quantization_mode is None:
-            x = self._activate(matmul(x, self.widen.kernel))  # [B, T, intermediate_dim]
-        else:
-            x = self.widen(x)
-        if self.narrow.quantization_mode is None:
-            x, bias = matmul(x, self.narrow.kernel), self.narrow.bias  # [B, T, D]
-        else:
-            x, bias = self.narrow(x), None
-        if not self.normalize_first:
-            norm = self.feedforward_norm
-            return self._normalize(norm, x, residual, bias, of_thought)
-        if bias is not None:
-            x = x + keras.ops.cast(bias, x.dtype)
-        if of_thought is not None:
-            x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
-        return residual + x
-
-    def _activate(self, x):
-        """The activation of x plus the bias."""
-        if self.activation is keras.activations.gelu:
-            return bias_gelu(x, self.widen.bias)
-        if self.activation is gelu_approximate:
-            return bias_gelu(x, self.widen.bias, approximate=True)
-        return self.activation(x + keras.ops.cast(self.widen.bias, x.dtype))
-
-    def _normalize(
-        self, norm, x, residual=None, bias=None, seed=None, return_sum=False
-    ):
-        return add_norm(
-            x,
-            norm.gamma,
-            norm.beta,
-            residual=residual,
-            bias=bias,
-            epsilon=self.layer_norm_epsilon,
-            dropout=0.0 if seed is None else self.dropout,
-            seed=seed,
-            return_sum=return_sum,
-        )
+        norms = self.attention_norm, self.feedforward_norm
+        x, residual = self.next_half(x, bias, residual, of_attended, *norms)
+        return self.think(x, residual, of_thought)
 
     def _draw_seeds(self):
         """One for each place that drops."""
@@ -282,56 +189,3 @@ class TransformerEncoder(keras.layers.Layer):
         B, T, _ = inputs.shape
         scores = (B, self.num_heads, T, T)
         return x, keras.KerasTensor(scores, dtype=self.compute_dtype)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "intermediate_dim": self.intermediate_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "activation": keras.activations.serialize(self.activation),
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "normalize_first": self.normalize_first,
-            "remat": self.remat,
-        }
-
-    def _dense(self, name, units, activation=None):
-        return keras.layers.Dense(
-            units,
-            activation=activation,
-            **self._initializers(),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def _dropout(self, name):
-        return keras.layers.Dropout(self.dropout, dtype=self.dtype_policy, name=name)
-
-    def _norm(self, name, inputs_shape):
-        norm = keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
-        )
-        norm.build(inputs_shape)
-        return norm
-
-    def _initializers(self):
-        return {
-            "kernel_initializer": another(self.kernel_initializer),
-            "bias_initializer": another(self.bias_initializer),
-        }
-
-
-def _check_masks(padding_mask, attention_mask):
-    """Refuses masks that broadcasting would take for something else."""
-    if padding_mask is not None and len(padding_mask.shape) != 2:
-        raise ValueError(
-            "`padding_mask` must have shape [batch, tokens]. Received: "
-            f"shape={padding_mask.shape}."
-        )
-    if attention_mask is not None and len(attention_mask.shape) != 3:
-        raise ValueError(
-            "`attention_mask` must have shape [batch, tokens, tokens]. Received: "
-            f"shape={attention_mask.shape}."
-        )

@@ -29,7 +29,7 @@ def matmul(x, kernel, bias=None):
     >>> matmul(keras.ops.ones((2, 3, 4)), keras.ops.ones((4, 5))).shape
     TensorShape([2, 3, 5])
     """
-    if _is_step(x):
+    if is_step(x):
         return few_rows_matmul(x, kernel, bias)
     kernel = keras.ops.cast(kernel, x.dtype)
     E, F = kernel.shape
@@ -41,7 +41,7 @@ def matmul(x, kernel, bias=None):
     return y if bias is None else y + keras.ops.cast(bias, y.dtype)
 
 
-def _is_step(x):
+def is_step(x):
     """Whether x is one token of a few rows, and the compiled op may serve."""
     if isinstance(x, keras.KerasTensor) or len(x.shape) != 3 or x.shape[1] != 1:
         return False

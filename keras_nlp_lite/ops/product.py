@@ -1,20 +1,48 @@
 """x @ kernel, as a layer's weights want it."""
 
+import math
+
 import keras
 
-from keras_nlp_lite.ops.matmul import matmul
+from keras_nlp_lite.ops.few_rows import few_rows_matmul
+from keras_nlp_lite.ops.matmul import is_step, matmul
 
 
 def product(layer, x):
     """(x @ kernel, bias or None), of a Dense layer, whose activation is left out.
 
     Args:
-        layer: keras.layers.Dense, quantized or not.
+        layer: keras.layers.Dense, for which `has_product` is True.
         x: float [..., E].
     """
-    if layer.quantization_mode is not None:  # it knows its own way to multiply
-        return layer(x), None
-    return matmul(x, layer.kernel), layer.bias
+    if layer.quantization_mode is None:
+        return matmul(x, layer.kernel), layer.bias
+    return _of_integers(layer, x, layer.units), layer.bias
+
+
+def dense(layer, x):
+    """What a Dense layer without bias and activation makes of x."""
+    return product(layer, x)[0] if has_product(layer, x) else layer(x)
+
+
+def has_product(layer, x):
+    """Whether `product` may serve. Else the layer is to be called: one with quantized
+    weights knows its own way to multiply, and how it learns.
+
+    One token a row is bound by reading weights: they are read as integers, and tokens
+    stay floats.
+    """
+    if layer.quantization_mode is None:
+        return True
+    mode = layer.quantization_mode
+    return mode == "int8" and not layer.lora_enabled and is_step(x)
+
+
+def _of_integers(layer, x, width):
+    """float [..., width], of a layer quantized to int8."""
+    kernel = keras.ops.convert_to_tensor(layer._kernel)
+    scale = keras.ops.cast(keras.ops.reshape(layer.kernel_scale, (-1,)), "float32")
+    return few_rows_matmul(x, keras.ops.reshape(kernel, (-1, width)), scale=1 / scale)
 
 
 def heads(x, *layers):
@@ -29,10 +57,19 @@ def heads(x, *layers):
         *layers: keras.layers.EinsumDense of [E, heads, width].
     """
     if any(layer.quantization_mode is not None for layer in layers):
-        return tuple(layer(x) for layer in layers)
+        return tuple(_quantized_heads(x, layer) for layer in layers)
     if x.shape[1] == 1:
         return tuple(_some_heads(x, [layer])[0] for layer in layers)
     return _some_heads(x, layers)
+
+
+def _quantized_heads(x, layer):
+    if not has_product(layer, x):
+        return layer(x)
+    shape = layer._kernel.shape[1:]  # [heads, width]
+    y = _of_integers(layer, x, math.prod(shape))
+    y = keras.ops.reshape(y, (*keras.ops.shape(x)[:-1], *shape))
+    return y if layer.bias is None else y + keras.ops.cast(layer.bias, y.dtype)
 
 
 def _some_heads(x, layers):
@@ -59,12 +96,14 @@ def mix(layer, attended):
         layer: keras.layers.EinsumDense of [heads, width, E].
         attended: float [B, T, heads, width].
     """
-    if layer.quantization_mode is not None:
+    H, K = attended.shape[-2:]
+    flat = keras.ops.reshape(attended, (*keras.ops.shape(attended)[:-2], H * K))
+    if layer.quantization_mode is None:
+        kernel = keras.ops.convert_to_tensor(layer.kernel)
+        return matmul(flat, keras.ops.reshape(kernel, (H * K, -1))), layer.bias
+    if not has_product(layer, flat):
         return layer(attended), None
-    kernel = keras.ops.convert_to_tensor(layer.kernel)
-    width = kernel.shape[0] * kernel.shape[1]
-    attended = keras.ops.reshape(attended, (*keras.ops.shape(attended)[:-2], width))
-    return matmul(attended, keras.ops.reshape(kernel, (width, -1))), layer.bias
+    return _of_integers(layer, flat, layer._kernel.shape[-1]), layer.bias
 
 
 def _concatenate(tensors, axis):

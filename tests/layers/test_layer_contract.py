@@ -13,7 +13,9 @@ from keras_nlp_lite.layers.cached_multi_head_attention import (
     CachedMultiHeadAttention,
 )
 from keras_nlp_lite.layers.f_net_encoder import FNetEncoder
+from keras_nlp_lite.layers.gated_decoder import GatedDecoder
 from keras_nlp_lite.layers.gated_encoder import GatedEncoder
+from keras_nlp_lite.layers.group_query_attention import GroupQueryAttention
 from keras_nlp_lite.layers.layer_normalization import LayerNormalization
 from keras_nlp_lite.layers.masked_lm_head import MaskedLMHead
 from keras_nlp_lite.layers.masked_lm_mask_generator import MaskedLMMaskGenerator
@@ -32,6 +34,7 @@ from keras_nlp_lite.layers.text_vectorization import TextVectorization
 from keras_nlp_lite.layers.token_and_position_embedding import (
     TokenAndPositionEmbedding,
 )
+from keras_nlp_lite.layers.transformer_decoder import TransformerDecoder
 from keras_nlp_lite.layers.transformer_encoder import TransformerEncoder
 from keras_nlp_lite.tokenizers import BytePairTokenizer, WordPieceTokenizer
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
@@ -91,6 +94,11 @@ def vectors_and_places(rows):
     return vectors(rows), tf.constant(places[:rows], tf.int32)
 
 
+def vectors_and_encoded(rows):
+    encoded = np.random.default_rng(6).normal(size=(5, 4, D))
+    return vectors(rows), tf.constant(encoded[:rows], tf.float32)
+
+
 def scores(rows):
     x = np.random.default_rng(5).normal(size=(5, 6, 3, T))  # heads, queries, keys
     return tf.constant(x[:rows], tf.float32)
@@ -143,6 +151,28 @@ class SelfAttention(OnItself, MultiHeadAttention):
 class CachedSelfAttention(OnItself, CachedMultiHeadAttention):
     def call(self, x):
         return CachedMultiHeadAttention.call(self, x, x)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class GroupedSelfAttention(OnItself, GroupQueryAttention):
+    pass
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class DecoderOfAPair(TransformerDecoder):
+    """Takes its two inputs as one, as the contract wants them."""
+
+    def build(self, shapes):
+        super().build(*shapes)
+
+    def call(self, pair):
+        return super().call(*pair)
+
+    def compute_output_spec(self, pair):
+        return super().compute_output_spec(*pair)
+
+    def compute_output_shape(self, shapes):
+        return super().compute_output_shape(*shapes)
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -280,6 +310,30 @@ MODELING = {
     ),
     "TransformerEncoder, remat": row(
         lambda: TransformerEncoder(10, 3, remat=True, dropout=0.2),
+        vectors,
+        takes_mask=True,
+    ),
+    "GroupQueryAttention": row(
+        lambda: GroupedSelfAttention(4, 6, 2), vectors, takes_mask=True
+    ),
+    "TransformerDecoder": row(
+        lambda: TransformerDecoder(10, 3, normalize_first=True, activation="gelu"),
+        vectors,
+        takes_mask=True,
+    ),
+    "TransformerDecoder, remat": row(
+        lambda: TransformerDecoder(10, 3, remat=True, dropout=0.2),
+        vectors,
+        takes_mask=True,
+    ),
+    "TransformerDecoder, with an encoder": row(
+        lambda: DecoderOfAPair(10, 3), vectors_and_encoded
+    ),
+    "GatedDecoder": row(lambda: GatedDecoder(10, 3), vectors, takes_mask=True),
+    "GatedDecoder, alibi, window, shared keys": row(
+        lambda: GatedDecoder(
+            10, 4, 2, positions="alibi", window=2, use_qkv_bias=True, dropout=0.2
+        ),
         vectors,
         takes_mask=True,
     ),
