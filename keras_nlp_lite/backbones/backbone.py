@@ -108,12 +108,8 @@ class Backbone(keras.Model):
             )
         for ours, theirs in zip(self.weights, other.weights):
             value = keras.ops.convert_to_numpy(ours)
-            if ours.shape != theirs.shape:  # [V, D]
-                mean = value.mean(0, dtype="float32", keepdims=True)
-                new = mean.repeat(max(vocabulary_size - len(value), 0), 0)
-                value = np.concatenate(
-                    [value[:vocabulary_size], new.astype(value.dtype)]
-                )
+            if ours.shape != theirs.shape:
+                value = _resized(value, theirs.shape)
             theirs.assign(value)
         return other
 
@@ -221,4 +217,15 @@ class Backbone(keras.Model):
         return ["query", "value", "query_dense", "value_dense"]
 
 
-_AFTER_THE_BLOCKS = ("pooled_dense", "final_norm")
+_AFTER_THE_BLOCKS = ("pooled_dense", "final_norm", "encoder_final_norm")
+
+
+def _resized(value, shape):
+    """A table [V, D], or [D, V] from features back to scores, for another V: ids that
+    both have keep their vectors, new ones get the mean of all."""
+    axis = next(i for i, size in enumerate(shape) if size != value.shape[i])
+    value = np.moveaxis(value, axis, 0)
+    mean = value.mean(0, dtype="float32", keepdims=True)
+    new = mean.repeat(max(shape[axis] - len(value), 0), 0)
+    value = np.concatenate([value[: shape[axis]], new.astype(value.dtype)])
+    return np.moveaxis(value, 0, axis)

@@ -4,6 +4,7 @@ A table is a list of `Tensor`s: a name there, a variable here, and how one becom
 other. The same table reads a checkpoint and writes one.
 """
 
+import fnmatch
 import typing
 
 import keras
@@ -24,6 +25,8 @@ class Tensor(typing.NamedTuple):
             the others; written as zeros.
         skip: Rows there that have no counterpart here, before the others.
         optional: Whether it may be missing, together with all others that may.
+        turned: Whether the kernel of a linear map lies [inputs, outputs] there, too, as
+            GPT-2 has it; parts then lie one beside the other.
     """
 
     name: str
@@ -33,9 +36,14 @@ class Tensor(typing.NamedTuple):
     added: bool = False
     skip: int = 0
     optional: bool = False
+    turned: bool = False
 
     def shape(self):
         """The shape that it has there."""
+        shape = self._shape_unturned()
+        return shape[::-1] if self.turned else shape
+
+    def _shape_unturned(self):
         shapes = [self._shape_of(variable) for variable in self.variables()]
         if self.added:
             return (1, *shapes[0][1:])
@@ -58,6 +66,7 @@ class Tensor(typing.NamedTuple):
         if self.added:
             self.variable.assign_add(np.broadcast_to(array, self.variable.shape))
             return
+        array = array.T if self.turned else array
         start = self.skip
         for variable in self.variables():
             stop = start + self._shape_of(variable)[0]
@@ -71,14 +80,15 @@ class Tensor(typing.NamedTuple):
         """float32, what stands there for what the variables hold."""
         if self.added:
             return np.zeros(self.shape(), "float32")
-        arrays = [np.zeros((self.skip, *self.shape()[1:]), "float32")]
+        arrays = [np.zeros((self.skip, *self._shape_unturned()[1:]), "float32")]
         for variable in self.variables():
             array = keras.ops.convert_to_numpy(variable).astype("float32")
             if self.inputs:
                 inputs = _size(array.shape[: self.inputs])
                 array = np.reshape(array, (inputs, -1)).T
             arrays.append(np.reshape(array, self._shape_of(variable)))
-        return np.ascontiguousarray(np.concatenate(arrays))
+        array = np.concatenate(arrays)
+        return np.ascontiguousarray(array.T if self.turned else array)
 
 
 def linear(name, layer, bias=True, inputs=1):
@@ -99,8 +109,10 @@ def load(checkpoint, table, ignore=(), prefix=""):
     Args:
         checkpoint: Has `shapes` by name, and `read`.
         table: list of `Tensor`.
-        ignore: Beginnings of names that are known not to be needed.
-        prefix: What all names may begin with, such as "bert.".
+        ignore: Beginnings of names that are known not to be needed; "*" in them stands
+            for anything.
+        prefix: What all names may begin with, such as "bert.". Where those of the table
+            do, they may lack it in the checkpoint.
 
     Returns:
         list of the names of optional tensors that are missing.
@@ -111,7 +123,10 @@ def load(checkpoint, table, ignore=(), prefix=""):
     """
     prefixed = any(name.startswith(prefix) for name in checkpoint.shapes)
     names = {tensor.name: tensor.name for tensor in table}
-    if prefix and prefixed:
+    full = any(name.startswith(prefix) for name in names)
+    if full and not prefixed:
+        names = {name: name.removeprefix(prefix) for name in names}
+    elif prefixed and not full:
         names = {name: prefix + name for name in names}
     some = any(x.optional and names[x.name] in checkpoint.shapes for x in table)
     problems, missing, known = [], [], {}
@@ -132,7 +147,8 @@ def load(checkpoint, table, ignore=(), prefix=""):
     wanted = set(names.values())
     for name in checkpoint.shapes:
         short = name.removeprefix(prefix)
-        if name not in wanted and not short.startswith(tuple(ignore)):
+        ignored = any(fnmatch.fnmatchcase(short, f"{start}*") for start in ignore)
+        if name not in wanted and not ignored:
             problems.append(f"{name!r} is not known")
     if problems:
         more = f", and {len(problems) - 5} more" if len(problems) > 5 else ""

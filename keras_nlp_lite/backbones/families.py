@@ -7,6 +7,7 @@ A family is a file, `convert_<family>.py`, which has
     arguments(config)            of the class, from `config.json`; config(backbone), back
     table(backbone)              list of `convert.Tensor`: names there, variables here
     masked_lm_table(head)        the same of the head that guesses hidden tokens
+    generation(config)           dict of the ids that begin and end what is written
     load_tokenizer(folder)       and save_tokenizer(tokenizer, folder)
 """
 
@@ -18,6 +19,12 @@ _CONVERTERS = {
     "distilbert": "convert_distil_bert",
     "roberta": "convert_roberta",
     "modernbert": "convert_modern_bert",
+    "gpt2": "convert_gpt2",
+    "llama": "convert_llama",
+    "mistral": "convert_llama",
+    "qwen2": "convert_llama",
+    "bart": "convert_bart",
+    "marian": "convert_marian",
 }
 
 

@@ -33,6 +33,7 @@ def _from_hugging_face(name):
             f"hf://{name} needs the package huggingface_hub. Try "
             "pip install huggingface_hub."
         ) from None
+    kinds = ("json", "txt", "safetensors", "h5", "model", "spm")
     return huggingface_hub.snapshot_download(
-        name, allow_patterns=["*.json", "*.txt", "*.safetensors", "*.h5", "*.model"]
+        name, allow_patterns=[f"*.{kind}" for kind in kinds]
     )

@@ -19,9 +19,33 @@ _TOKEN_AND_POSITION = {
     "token_embedding": "token_embedding",
     "position_embedding": "position_embedding",
 }
+_GATED_BLOCK = {
+    "attention.query_dense": "_self_attention_layer/_query_dense",
+    "attention.key_dense": "_self_attention_layer/_key_dense",
+    "attention.value_dense": "_self_attention_layer/_value_dense",
+    "attention.output_dense": "_self_attention_layer/_output_dense",
+    "attention_norm": "_self_attention_layernorm",
+    "feedforward_norm": "_feedforward_layernorm",
+    "gate": "_feedforward_gate_dense",
+    "widen": "_feedforward_intermediate_dense",
+    "narrow": "_feedforward_output_dense",
+}
 _PARTS = {
     "transformer_encoder": _BLOCK,
+    "transformer_decoder": _BLOCK,
+    "gated_decoder": _GATED_BLOCK,
     "token_and_position_embedding": _TOKEN_AND_POSITION,
+}
+# What one class here is called in the weight files of several families there.
+_CALLED = {
+    "gated_decoder": [
+        f"{family}_transformer_decoder" for family in ("llama", "mistral", "qwen")
+    ],
+    "r_m_s_normalization": [
+        "llama_layer_norm",
+        "mistral_layer_normalization",
+        "qwen_layer_norm",
+    ],
 }
 
 
@@ -34,12 +58,35 @@ def translated(config):
     name = config["registered_name"].removeprefix("keras_hub>")
     if name == config["registered_name"]:
         return config
+    settings = {k: v for k, v in config["config"].items() if k != "config_file"}
+    if name in _RELATIVES:
+        name, settings = "LlamaBackbone", _RELATIVES[name](settings)
     return {
         "module": None,
         "class_name": name,
-        "config": {k: v for k, v in config["config"].items() if k != "config_file"},
+        "config": settings,
         "registered_name": f"keras_nlp_lite>{name}",
     }
+
+
+def _mistral(settings):
+    factor = settings.pop("rope_scaling_factor", 1.0)
+    return {**settings, "rope_position_scaling_factor": factor}
+
+
+def _qwen(settings):
+    window = settings.pop("sliding_window_size", None)
+    slides = settings.pop("use_sliding_window_attention", False)
+    window = window if slides else None
+    return {**_mistral(settings), "use_qkv_bias": True, "sliding_window": window}
+
+
+# Of Llama's relatives there: their settings, as Llama's here.
+_RELATIVES = {
+    "Llama3Backbone": dict,
+    "MistralBackbone": _mistral,
+    "QwenBackbone": _qwen,
+}
 
 
 def load_weights(backbone, path):
@@ -65,9 +112,10 @@ def _found(backbone, file, path):
         if not layer.weights:
             continue
         kind = _snake_case(type(layer).__name__)
+        called = [x for x in _CALLED.get(kind, ()) if f"layers/{x}" in file] or [kind]
         number = counts.get(kind, 0)
         counts[kind] = number + 1
-        group = f"layers/{kind}_{number}" if number else f"layers/{kind}"
+        group = f"layers/{called[0]}_{number}" if number else f"layers/{called[0]}"
         for part, place in _PARTS.get(kind, {"": ""}).items():
             inner = layer
             for name in filter(None, part.split(".")):

@@ -98,9 +98,13 @@ def load_preprocessor(cls, preset, **kwargs):
     saved = read_json(path)["config"] if os.path.exists(path) else {}
     names = inspect.signature(cls.__init__).parameters
     kept = {k: v for k, v in saved.items() if k in names and k not in _OWN}
+    config = read_json(os.path.join(folder, "config.json"))
+    if "registered_name" not in config and hasattr(cls, "of_family"):
+        kept.update(cls.of_family(families.of(config, folder), config))
     most = _most_tokens(folder)
-    if "sequence_length" not in kept and most is not None:
-        kept["sequence_length"] = min(names["sequence_length"].default, most)
+    for name in names:
+        if name.endswith("sequence_length") and name not in kept and most is not None:
+            kept[name] = min(names[name].default, most)
     kwargs = {**kept, **kwargs}
     return cls(load_tokenizer(folder), **kwargs)
 
@@ -210,6 +214,9 @@ _THEIRS = {
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "tokenizer.model",
+    "source.spm",
+    "target.spm",
 }
 
 

@@ -1,4 +1,4 @@
-"""Encoders from scratch, by name."""
+"""Backbones from scratch, by name."""
 
 
 def _size(num_layers, hidden_dim):
@@ -18,4 +18,8 @@ sizes = {
     "small": _size(4, 512),
     "medium": _size(8, 512),
     "base": _size(12, 768),
+    # Of both sides of an `EncoderDecoderBackbone`. Reference: Vaswani et al.,
+    # "Attention Is All You Need", arXiv:1706.03762.
+    "transformer_base": _size(6, 512),
+    "transformer_big": _size(6, 1024),
 }

@@ -26,9 +26,25 @@ def packed_rows(prepared, sequence_length, pad_token_id):
      [9 9 9 0]] [[1 1 2 2]
      [1 1 1 0]]
     """
+    lengths = tf.math.count_nonzero(prepared["padding_mask"], axis=1)
+    rows = next_fit(lengths, sequence_length)
+    return laid_out(prepared, rows, {"token_ids": pad_token_id}, sequence_length)
+
+
+def laid_out(prepared, rows, fillers, sequence_length=None):
+    """Sets texts one behind the other, each into the row that it is told.
+
+    Args:
+        prepared: dict of [B, L], each row one text, and "padding_mask" bool [B, L].
+        rows: int64 [B], rising from 0 by 0 or 1: the row of each text.
+        fillers: dict of what fills them up, by name; 0 where nothing is said.
+        sequence_length: Width of the rows; that of the fullest one by default.
+
+    Returns:
+        dict as of `packed_rows`.
+    """
     mask = prepared["padding_mask"]
     lengths = tf.math.count_nonzero(mask, axis=1)  # int64 [B], in tokens
-    rows = next_fit(lengths, sequence_length)
     texts_of_row = tf.math.segment_sum(tf.ones_like(rows), rows)
     tokens_of_row = tf.math.segment_sum(lengths, rows)
     numbers = tf.ragged.range(texts_of_row).values + 1  # [B]
@@ -41,8 +57,8 @@ def packed_rows(prepared, sequence_length, pad_token_id):
     packed = {}
     for name, values in flat.items():
         filled = tf.RaggedTensor.from_row_lengths(values, tokens_of_row, validate=False)
-        padding = pad_token_id if name == "token_ids" else 0
-        packed[name] = filled.to_tensor(padding, shape=[None, sequence_length])
+        filler = tf.cast(fillers.get(name, 0), values.dtype)
+        packed[name] = filled.to_tensor(filler, shape=[None, sequence_length])
     return packed
 
 

@@ -145,6 +145,10 @@ class Task(keras.Model):
         """tf.TensorSpec of what an export takes; a list of them for several texts."""
         return tf.TensorSpec([None], tf.string, name="text")
 
+    def serving_resources(self):
+        """Layers whose variables an export holds."""
+        return [self]
+
     # Compiling
 
     def compile(
@@ -621,7 +625,8 @@ class Task(keras.Model):
         signature = signature if isinstance(signature, list) else [signature]
 
         archive = keras.export.ExportArchive()
-        archive.track(self)
+        for resource in self.serving_resources():
+            archive.track(resource)
         archive.add_endpoint("serve", self.serve, signature)
         with replacing(filepath) as temporary:
             archive.write_out(temporary, verbose=bool(verbose))

@@ -5,11 +5,12 @@ import time
 import keras
 
 
-def waiting_bar(dataset, patience=2.0):
+def waiting_bar(dataset, message="Preparing text, once", patience=2.0):
     """Shows how far reading has come, once it has taken long enough to wonder.
 
     Args:
         dataset: tf.data.Dataset that is being read.
+        message: What to say first.
         patience: Seconds without a word.
 
     Returns:
@@ -18,11 +19,14 @@ def waiting_bar(dataset, patience=2.0):
     total = int(dataset.cardinality())
     bar = keras.utils.Progbar(total if total > 0 else None, unit_name="batch")
     start = time.monotonic()
+    shown = False
 
     def show(batches):
+        nonlocal shown
         if time.monotonic() - start > patience:
-            if bar.seen_so_far == 0:
-                print("Preparing text, once")
+            if not shown:
+                print(message)
+                shown = True
             bar.update(batches, finalize=batches == total)
 
     return show

@@ -6,6 +6,7 @@ Runs where KerasHub is installed: pip install -e ".[test,peers]".
 import numpy as np
 import pytest
 
+from keras_nlp_lite import layers
 from keras_nlp_lite.backbones import Backbone, presets
 
 keras_hub = pytest.importorskip("keras_hub")
@@ -19,13 +20,35 @@ SIZES = {
     "intermediate_dim": 40,
     "max_sequence_length": 19,
 }
+GATED = {
+    "vocabulary_size": len(TOKENS),
+    "num_layers": 2,
+    "num_query_heads": 6,
+    "num_key_value_heads": 2,
+    "hidden_dim": 24,
+    "intermediate_dim": 40,
+}
+LLAMA3 = {
+    "rope_frequency_adjustment_factor": 4.0,
+    "rope_low_freq_factor": 1.0,
+    "rope_high_freq_factor": 4.0,
+    "rope_pretraining_sequence_length": 32,
+}
+BACKBONES = {
+    "BertBackbone": SIZES,
+    "DistilBertBackbone": SIZES,
+    "RobertaBackbone": SIZES,
+    "GPT2Backbone": SIZES,
+    "LlamaBackbone": {**GATED, "rope_max_wavelength": 500},
+    "Llama3Backbone": {**GATED, **LLAMA3},
+    "MistralBackbone": {**GATED, "sliding_window": 4, "head_dim": 6},
+    "QwenBackbone": {**GATED, "rope_scaling_factor": 2.0},
+}
 
 
-@pytest.mark.parametrize(
-    "name", ["BertBackbone", "DistilBertBackbone", "RobertaBackbone"]
-)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_backbone_gives_its_answers(name, tmp_path):
-    theirs = getattr(keras_hub.models, name)(**SIZES)
+    theirs = getattr(keras_hub.models, name)(**BACKBONES[name])
     rng = np.random.default_rng(0)
     for weight in theirs.weights:
         weight.assign(weight + rng.normal(scale=0.2, size=weight.shape))
@@ -43,6 +66,46 @@ def test_a_backbone_gives_its_answers(name, tmp_path):
     if name == "BertBackbone":
         answers = [answer["sequence_output"] for answer in answers]
     np.testing.assert_allclose(answers[0][kept], answers[1][kept], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalize_first", [False, True])
+@pytest.mark.parametrize("crosses", [False, True])
+def test_a_decoder_block_gives_its_answers(crosses, normalize_first):
+    B, T, S, D, H, F = 3, 5, 7, 14, 2, 11
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(B, T, D)).astype("float32")
+    encoded = rng.normal(size=(B, S, D)).astype("float32")
+    blocks = [
+        room.TransformerDecoder(F, H, normalize_first=normalize_first)
+        for room in (layers, keras_hub.layers)
+    ]
+    sequences = (x, encoded) if crosses else (x,)
+    for block in blocks:
+        block(*sequences)
+    weights = [rng.normal(size=w.shape) / 2 for w in blocks[1].get_weights()]
+    for block in blocks:
+        block.set_weights(weights)
+    masks = {"decoder_padding_mask": np.arange(T) < np.array([[2], [T], [4]])}
+    if crosses:
+        masks["encoder_padding_mask"] = np.arange(S) < np.array([[S], [3], [5]])
+    ours, theirs = (np.asarray(block(*sequences, **masks)) for block in blocks)
+    kept = masks.pop("decoder_padding_mask")
+    np.testing.assert_allclose(ours[kept], theirs[kept], rtol=1e-4, atol=1e-5)
+
+    caches = {"self_attention_cache": np.zeros((B, 2, T, H, D // H), "float32")}
+    filled = {}
+    if crosses:
+        caches["cross_attention_cache"] = np.zeros((B, 2, S, H, D // H), "float32")
+        filled["cross_attention_cache_update_index"] = 0
+    for index in range(T):
+        token = (x[:, index : index + 1], *sequences[1:])
+        written = {**caches, **masks, **filled}
+        written["self_attention_cache_update_index"] = index
+        answers = [block(*token, **written) for block in blocks]
+        for ours, theirs in zip(*answers, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        caches = dict(zip(caches, answers[0][1:]))
+        filled = {}
 
 
 def test_a_tokenizer_gives_its_ids(tmp_path):
