@@ -401,11 +401,13 @@ class LanguageTask(TokenTask):
         }
 
         def make():
-            return tf.function(
+            function = tf.function(
                 lambda inputs: self.generate_step(inputs, stops, used),
                 input_signature=[signature],
                 autograph=False,
             )
+            # Which, of several functions made here, TensorFlow does not warn about.
+            return function.get_concrete_function()
 
         quantized = self.backbone.token_embedding.quantization_mode
         step = self._function(("step", id(used), stops, quantized), make)

@@ -143,8 +143,12 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
         """string [B]: what was written, from a dict of "decoder_token_ids" and
         "decoder_padding_mask" int [B, L]."""
         ids, mask = x["decoder_token_ids"], x["decoder_padding_mask"]
+        tokenizer = self._of_target()
         with on_cpu():
-            return without_specials(self._of_target(), ids, mask)
+            texts = without_specials(tokenizer, ids, mask)
+            if getattr(tokenizer, "add_prefix_space", False):  # which nobody wrote
+                texts = tf.strings.regex_replace(texts, "^ ", "")
+            return texts
 
     def _of_target(self):
         return self.target_tokenizer or self.tokenizer
