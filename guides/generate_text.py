@@ -90,6 +90,8 @@ def trained():
     model = knl.models.CausalLM(
         backbone, knl.models.CausalLMPreprocessor(tokenizer, sequence_length=256)
     )
+    # The rate stays: nobody knows how many steps there is time for.
+    model.compile(knl.optimizers.AdamW(1e-3))
     model.fit(
         texts,
         batch_size=32,
@@ -185,10 +187,13 @@ strings, which loads in any TensorFlow; what `compile` was told to sample by is 
 """
 
 model.compile(sampler=samplers.TopPSampler(p=0.92, k=50, seed=3))
+model.export(options.work_dir / "served")
 model.save_to_preset(options.work_dir / "preset")
 again = knl.models.CausalLM.from_preset(options.work_dir / "preset")
 greedy = {"max_length": LENGTH, "sampler": "greedy"}
 assert again.generate(options.prompt, **greedy) == model.generate(
     options.prompt, **greedy
 )
-print(f"Kept in {options.work_dir / 'preset'}.")
+print(
+    f"Kept in {options.work_dir / 'preset'}; {options.work_dir / 'served'} serves it."
+)

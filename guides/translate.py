@@ -39,6 +39,9 @@ parser.add_argument("--vocabulary-size", type=int, default=4_000)
 parser.add_argument("--small", action="store_true", help="a try in seconds")
 parser.add_argument("--work-dir", type=pathlib.Path, default="runs/translate")
 options = parser.parse_args()
+files = options.source, options.target, options.test_source, options.test_target
+if any(files) and not all(files):
+    parser.error("--source, --target, --test-source and --test-target go together.")
 
 keras.utils.set_random_seed(1)  # the same results every time
 began = time.monotonic()
@@ -85,11 +88,10 @@ if options.source is None:
     train = {"x": pairs[0], "y": pairs[1], "batch_size": 64}
     options.vocabulary_size = 300
 else:
-    files = options.source, options.target
-    train = {"x": knl.data.read_parallel(*files, batch_size=128, seed=1)}
-    texts = [str(file) for file in files]
-    tests = options.test_source, options.test_target
-    batches = list(knl.data.read_parallel(*tests, shuffle=False).as_numpy_iterator())
+    train = {"x": knl.data.read_parallel(*files[:2], batch_size=128, seed=1)}
+    texts = [str(file) for file in files[:2]]
+    tests = knl.data.read_parallel(*files[2:], shuffle=False)
+    batches = list(tests.as_numpy_iterator())
     held_out = tuple(
         [text.decode() for batch in batches for text in batch[side]] for side in (0, 1)
     )

@@ -100,7 +100,9 @@ def load_preprocessor(cls, preset, **kwargs):
     kept = {k: v for k, v in saved.items() if k in names and k not in _OWN}
     config = read_json(os.path.join(folder, "config.json"))
     if "registered_name" not in config and hasattr(cls, "of_family"):
-        kept.update(cls.of_family(families.of(config, folder), config))
+        path = os.path.join(folder, "generation_config.json")
+        more = read_json(path) if os.path.exists(path) else {}
+        kept.update(cls.of_family(families.of(config, folder), {**config, **more}))
     most = _most_tokens(folder)
     for name in names:
         if name.endswith("sequence_length") and name not in kept and most is not None:

@@ -81,6 +81,9 @@ class WritingBackbone(Backbone):
         if starts is not None:
             starts = keras.ops.cast(starts, "int32")
             positions = keras.ops.maximum(positions - starts[:, None], 0)
+        most = getattr(self, "max_sequence_length", None)
+        if most is not None:  # rows that are full may go on beside others, for nobody
+            positions = keras.ops.minimum(positions, most - 1)
         x = self.embed(token_ids, positions)
         options = {
             "self_attention_cache_update_index": index,

@@ -4,7 +4,7 @@ import keras
 
 from keras_nlp_lite.checks import check_positive, check_positive_int
 from keras_nlp_lite.ops.few_rows import few_rows_matmul
-from keras_nlp_lite.ops.matmul import is_step, matmul
+from keras_nlp_lite.ops.matmul import is_step, matmul, takes_many_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
@@ -100,7 +100,7 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
         else:
             table = self.embeddings if tied else self.reverse_embeddings
             scale = None
-        if step:  # of generation, which reads the table once, as it lies
+        if step and (mode or not takes_many_rows()):  # the table is read as it lies
             logits = few_rows_matmul(inputs, table, transpose=tied, scale=scale)
         else:
             dtype = self.reverse_dtype or self.compute_dtype
@@ -110,6 +110,11 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
         if self.logit_soft_cap is not None:
             logits = keras.ops.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
         return logits
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        # Keras refuses subclasses, which might compute something else.
+        type_check = type_check and type(self) is not ReversibleEmbedding
+        return super().quantize(mode, type_check=type_check, config=config)
 
     def compute_output_spec(self, inputs, reverse=False):
         forecast = super().compute_output_spec(inputs, reverse)

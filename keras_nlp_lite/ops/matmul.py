@@ -1,12 +1,27 @@
 """The product of tokens and a kernel."""
 
+import contextlib
+import contextvars
+
 import keras
 
 from keras_nlp_lite.ops.few_rows import few_rows_matmul
 from keras_nlp_lite.ops.portable import why_not_compiled
 from keras_nlp_lite.ops.tracing import in_xla
 
-_FEW = 32  # rows that a kernel is read for once
+FEW = 32  # rows at most, for which reading a kernel takes longer than multiplying
+_MANY = contextvars.ContextVar("many", default=False)
+
+
+@contextlib.contextmanager
+def many_rows():
+    """Within it, batches of unknown size are taken to be large: their products are
+    TensorFlow's own, which above some thirty rows are faster."""
+    before = _MANY.set(True)
+    try:
+        yield
+    finally:
+        _MANY.reset(before)
 
 
 def matmul(x, kernel, bias=None):
@@ -29,7 +44,7 @@ def matmul(x, kernel, bias=None):
     >>> matmul(keras.ops.ones((2, 3, 4)), keras.ops.ones((4, 5))).shape
     TensorShape([2, 3, 5])
     """
-    if is_step(x):
+    if is_step(x) and not takes_many_rows():
         return few_rows_matmul(x, kernel, bias)
     kernel = keras.ops.cast(kernel, x.dtype)
     E, F = kernel.shape
@@ -41,10 +56,15 @@ def matmul(x, kernel, bias=None):
     return y if bias is None else y + keras.ops.cast(bias, y.dtype)
 
 
+def takes_many_rows():
+    """Whether this is within `many_rows`."""
+    return _MANY.get()
+
+
 def is_step(x):
     """Whether x is one token of a few rows, and the compiled op may serve."""
     if isinstance(x, keras.KerasTensor) or len(x.shape) != 3 or x.shape[1] != 1:
         return False
-    if (x.shape[0] or 1) > _FEW or in_xla():
+    if (x.shape[0] or 1) > FEW or in_xla():
         return False
     return why_not_compiled(x, keras.backend.standardize_dtype(x.dtype)) is None

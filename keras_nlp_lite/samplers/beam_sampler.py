@@ -124,7 +124,8 @@ class BeamSampler(Sampler):
         here = tf.range(L) == index
         tokens = tf.gather(rows["tokens"], parents, batch_dims=1)  # [B, K, L]
         tokens = tf.where(here, new[..., None], tokens)
-        ends = (is_any_of(new, stops) & written[:, None]) | (index + 1 == L)
+        ends = is_any_of(new, stops) & written[:, None]  # [B, K]
+        ends |= (index + 1 >= rows["ends"])[:, None]
 
         scores, going = tf.math.top_k(sums + _penalty(ends), N)
         cache = beams.reorder(next, cache, tf.gather(parents, going, batch_dims=1))
@@ -165,8 +166,8 @@ class BeamSampler(Sampler):
     def _begun(self, state, next, hidden_states):
         rows, N = dict(state["rows"]), self.num_beams
         tokens = rows["tokens"]
-        B, L = tf.unstack(tf.shape(tokens))
-        rows["room"] = tf.fill([B], L - state["index"])
+        B = tf.shape(tokens)[0]
+        rows["room"] = rows["ends"] - state["index"]
         if "mask" in rows:
             given = tf.cast(rows["mask"][:, state["index"] :], tf.int32)
             rows["room"] -= tf.reduce_sum(given, axis=1)

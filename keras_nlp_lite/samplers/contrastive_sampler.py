@@ -113,8 +113,13 @@ class ContrastiveSampler(Sampler):
                 f"shape={hidden_states.shape}."
             )
         rows = state["rows"]
-        logits, _, cache = next(rows["tokens"], state["cache"], state["index"])
+        index = state["index"]
+        logits, last, cache = next(rows["tokens"], state["cache"], index)
         logits = tf.cast(logits, tf.float32)
+        if last is not None:  # which the prompt's states need not hold
+            here = (tf.range(tf.shape(hidden_states)[1]) == index - 1)[:, None]
+            last = tf.cast(last, hidden_states.dtype)[:, None]
+            hidden_states = tf.where(here, last, hidden_states)
         V = logits.shape[-1]
         if V is not None and self.k > V:
             raise ValueError(

@@ -45,6 +45,7 @@ class Sampler:
             needs them.
         model: Not used; taken for the sake of scripts that pass it.
         starts: int [B], the column where a row's text begins, behind its padding.
+        ends: int [B], the column where a row is full; all have L columns by default.
         drop_finished: Whether `next` is spared the rows that have ended. Pass False for
             a `next` that can take all rows only.
 
@@ -120,6 +121,7 @@ class Sampler:
         model=None,
         *,
         starts=None,
+        ends=None,
         drop_finished=True,
     ):
         state = self.begin(
@@ -129,6 +131,7 @@ class Sampler:
             mask=mask,
             stop_token_ids=stop_token_ids,
             starts=starts,
+            ends=ends,
             next=next,
             hidden_states=hidden_states,
             drop_finished=drop_finished,
@@ -151,6 +154,7 @@ class Sampler:
         mask=None,
         stop_token_ids=None,
         starts=None,
+        ends=None,
         next=None,
         hidden_states=None,
         drop_finished=True,
@@ -179,7 +183,9 @@ class Sampler:
         B = tf.shape(prompt)[0]
         starts = 0 if starts is None else starts
         starts = row_tensor("starts", starts, "int32", rank=1, default_shape=[B])
-        rows = {"tokens": prompt, "starts": starts}
+        ends = tf.shape(prompt)[1] if ends is None else ends
+        ends = row_tensor("ends", ends, "int32", rank=1, default_shape=[B])
+        rows = {"tokens": prompt, "starts": starts, "ends": ends}
         if mask is not None:
             rows["mask"] = row_tensor("mask", mask, "bool", rank=2)
         rows["done"] = tf.zeros([B], tf.bool)
@@ -306,7 +312,7 @@ class Sampler:
         here = tf.range(tf.shape(tokens)[1]) == index
         return {
             "tokens": tf.where(here, new[:, None], tokens),
-            "done": rows["done"] | stops,
+            "done": rows["done"] | stops | (index + 1 >= rows["ends"]),
         }
 
     def _advanced(self, state, rows, cache):

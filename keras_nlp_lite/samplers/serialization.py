@@ -62,7 +62,7 @@ def get(identifier):
     Args:
         identifier: "beam", "contrastive", "greedy", "min_p", "random", "top_k", "top_p"
             or "typical"; a config; a sampler, which is returned as it is, as any
-            function is; a sampler's class; or None, which gives None.
+            callable is, and None; or a sampler's class.
 
     Raises:
         ValueError: it says none.

@@ -74,7 +74,7 @@ class CausalLMPreprocessor(TextPreprocessor):
             return shifted(
                 {"": (ids, mask)},
                 sample_weight,
-                self.tokenizer.pad_token_id,
+                {"": self.tokenizer.pad_token_id},
                 packed=packed,
             )
 
@@ -87,10 +87,11 @@ class CausalLMPreprocessor(TextPreprocessor):
             sequence_length: L, in place of the layer's own.
         """
         with on_cpu():
+            ids = self.tokenizer(as_strings(x))
+            if not self.add_start_token:
+                ids = self._begun(ids)
             ids, mask = self._packer(sequence_length or self.sequence_length)(
-                self.tokenizer(as_strings(x)),
-                add_start_value=self.add_start_token,
-                add_end_value=False,
+                ids, add_start_value=self.add_start_token, add_end_value=False
             )
         return {"token_ids": ids, "padding_mask": mask}
 
@@ -101,6 +102,21 @@ class CausalLMPreprocessor(TextPreprocessor):
         """
         with on_cpu():
             return without_specials(self.tokenizer, x["token_ids"], x["padding_mask"])
+
+    @property
+    def written_tokenizer(self):
+        """The tokenizer of what is written."""
+        return self.tokenizer
+
+    def _begun(self, ids):
+        """The ids; a text of none begins with the start token, for something must."""
+        if not isinstance(ids, tf.RaggedTensor):
+            return ids
+        first = self.tokenizer.start_token_id
+        first = self.tokenizer.end_token_id if first is None else first
+        empty = tf.cast(ids.row_lengths() == 0, tf.int64)
+        first = tf.fill([tf.reduce_sum(empty)], tf.cast(first, ids.dtype))
+        return tf.concat([tf.RaggedTensor.from_row_lengths(first, empty), ids], axis=1)
 
     def _packer(self, length):
         return StartEndPacker(
@@ -140,7 +156,7 @@ class CausalLMPreprocessor(TextPreprocessor):
         }
 
 
-def shifted(rows, sample_weight, pad_token_id, packed):
+def shifted(rows, sample_weight, pad_token_ids, packed):
     """(features, ids, weights): tokens, and those that follow.
 
     Args:
@@ -148,7 +164,7 @@ def shifted(rows, sample_weight, pad_token_id, packed):
             text, by what their names begin with, such as "encoder_". Those of the last
             are shifted: its last column is no feature, and its first no answer.
         sample_weight: float [B], or None.
-        pad_token_id: int.
+        pad_token_ids: dict of int, by the same beginnings.
         packed: Whether rows hold several texts.
     """
     *others, (last, (ids, mask)) = rows.items()
@@ -176,8 +192,10 @@ def shifted(rows, sample_weight, pad_token_id, packed):
     parts = {name: {"token_ids": i, "padding_mask": m} for name, (i, m) in others}
     parts[last] = of_last
     where = _common_rows([part["padding_mask"] for part in parts.values()])
-    fillers = {"token_ids": pad_token_id}
-    parts = {name: laid_out(part, where, fillers) for name, part in parts.items()}
+    parts = {
+        name: laid_out(part, where, {"token_ids": pad_token_ids[name]})
+        for name, part in parts.items()
+    }
     answers, weights = (parts[last].pop(name) for name in ("answers", "weights"))
     features = {
         name + key: x for name, part in parts.items() for key, x in part.items()

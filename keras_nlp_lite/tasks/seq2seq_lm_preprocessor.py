@@ -105,7 +105,10 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
             return shifted(
                 {"encoder_": read, "decoder_": written},
                 sample_weight,
-                self.tokenizer.pad_token_id,
+                {
+                    "encoder_": self.tokenizer.pad_token_id,
+                    "decoder_": self.written_tokenizer.pad_token_id,
+                },
                 packed=packed,
             )
 
@@ -143,39 +146,32 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
         """string [B]: what was written, from a dict of "decoder_token_ids" and
         "decoder_padding_mask" int [B, L]."""
         ids, mask = x["decoder_token_ids"], x["decoder_padding_mask"]
-        tokenizer = self._of_target()
+        tokenizer = self.written_tokenizer
         with on_cpu():
             texts = without_specials(tokenizer, ids, mask)
             if getattr(tokenizer, "add_prefix_space", False):  # which nobody wrote
                 texts = tf.strings.regex_replace(texts, "^ ", "")
             return texts
 
-    def _of_target(self):
+    @property
+    def written_tokenizer(self):
+        """The tokenizer of what is written."""
         return self.target_tokenizer or self.tokenizer
 
     def _read(self, texts, length):
         """(ids, mask), [B, E]"""
         ids = self.tokenizer(as_strings(texts))
         start = self.encoder_start_token_ids
-        return self._packer(start, length or self.encoder_sequence_length)(ids)
+        length = length or self.encoder_sequence_length
+        return _packer(self.tokenizer, start, length)(ids)
 
     def _written(self, texts, length, with_end):
         """(ids, mask), [B, length]"""
         # A tokenizer of two languages knows which it is to cut.
-        tokenizer = self._of_target()
+        tokenizer = self.written_tokenizer
         cut = getattr(tokenizer, "tokenize_target", tokenizer)
-        packer = self._packer(self.decoder_start_token_ids, length)
+        packer = _packer(tokenizer, self.decoder_start_token_ids, length)
         return packer(cut(as_strings(texts)), add_end_value=with_end)
-
-    def _packer(self, start, length):
-        tokenizer = self.tokenizer
-        return StartEndPacker(
-            length,
-            start_value=tokenizer.start_token_id if start is None else start,
-            end_value=tokenizer.end_token_id,
-            pad_value=tokenizer.pad_token_id,
-            return_padding_mask=True,
-        )
 
     @classmethod
     def of_family(cls, family, config):
@@ -234,6 +230,16 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
                 config["target_tokenizer"]
             )
         return super().from_config(config)
+
+
+def _packer(tokenizer, start, length):
+    return StartEndPacker(
+        length,
+        start_value=tokenizer.start_token_id if start is None else start,
+        end_value=tokenizer.end_token_id,
+        pad_value=tokenizer.pad_token_id,
+        return_padding_mask=True,
+    )
 
 
 def _texts(x, y):

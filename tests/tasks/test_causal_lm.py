@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from keras_nlp_lite import samplers
+from keras_nlp_lite.backbones import GPT2Backbone
 from keras_nlp_lite.models import load_model
 from keras_nlp_lite.tasks import CausalLM, CausalLMPreprocessor
 from keras_nlp_lite.tasks.continuation import BUCKET
-from tests.tasks.writers import causal_lm, shaken, tokenizer
+from tests.tasks.writers import SIZE, causal_lm, shaken, tokenizer
 
 TEXTS = ["the dog", "one two three the cat", "fox", "the dog barks the cat"]
 
@@ -52,8 +53,11 @@ def test_a_cache_changes_no_token(lm):
     "sampler", ["greedy", samplers.BeamSampler(3), samplers.ContrastiveSampler(3)]
 )
 def test_a_batch_gives_what_each_text_gives_by_itself(lm, sampler):
+    for stops in ("auto", None):  # without ends, all texts grow to one length
+        together = lm.generate(TEXTS, stop_token_ids=stops, sampler=sampler)
+        alone = [lm.generate(x, stop_token_ids=stops, sampler=sampler) for x in TEXTS]
+        assert together == alone
     together = lm.generate(TEXTS, sampler=sampler)
-    assert together == [lm.generate(text, sampler=sampler) for text in TEXTS]
     assert lm.generate(TEXTS, sampler=sampler, batch_size=3) == together
     batches = tf.data.Dataset.from_tensor_slices(TEXTS).batch(3)
     assert lm.generate(batches, sampler=sampler) == together
@@ -95,7 +99,6 @@ def _all_at_once(lm, ids, given):
 
 
 def test_no_length_compiles_anew(lm):
-    given = lm.preprocessor.generate_preprocess(TEXTS)
     traced = []
 
     class Counting(samplers.GreedySampler):
@@ -103,18 +106,118 @@ def test_no_length_compiles_anew(lm):
             traced.append(1)
             return super().get_next_token(probabilities)
 
-    sampler = Counting()
-    lm.generate(TEXTS, sampler=sampler)
+    lm.generate(TEXTS, sampler=Counting())
     before = len(traced)
-    lm.generate(["one"], sampler=sampler, max_length=9)
-    lm.generate(["one two three", "fox"], sampler=sampler)
+    lm.generate(["one"], sampler=Counting(), max_length=9)
+    lm.generate(["one two three", "fox"], sampler=Counting())
     assert len(traced) == before > 0
-    # Nor does another sampler that is the same.
-    function = lm._step_function(samplers.GreedySampler(), ())
-    function(lm._given(given))
-    count = len(lm._writing.functions)
-    lm._step_function(samplers.GreedySampler(), ())
-    assert len(lm._writing.functions) == count
+
+
+def test_two_samplers_of_one_kind_keep_their_own_random_numbers(lm):
+    def two_texts(between):
+        sampler = samplers.RandomSampler(seed=1)
+        first = lm.generate(TEXTS, sampler=sampler)
+        between()
+        return first, lm.generate(TEXTS, sampler=sampler)
+
+    other = samplers.RandomSampler(seed=2)
+    alone = two_texts(lambda: None)
+    assert two_texts(lambda: lm.generate(TEXTS, sampler=other)) == alone
+
+
+def test_a_sampler_of_the_same_name_is_not_taken_for_another(lm):
+    def sampler(token):
+        class Always(samplers.Sampler):
+            def get_next_token(self, probabilities):
+                return tf.fill([tf.shape(probabilities)[0]], token)
+
+        return Always()
+
+    texts = [
+        lm.generate("the", max_length=4, sampler=sampler(token)) for token in (6, 7)
+    ]
+    assert texts == ["the dog dog", "the cat cat"]
+
+
+def test_a_contrastive_search_compares_with_all_tokens_before(lm):
+    """By the formula: at each step, all hidden states anew."""
+    k, alpha = 3, 0.6
+    for text in TEXTS:
+        given = lm.preprocessor.generate_preprocess([text], sequence_length=12)
+        row, count = given["token_ids"].numpy(), int(np.sum(given["padding_mask"]))
+
+        def features(row, count):
+            mask = np.arange(12)[None] < count
+            x = lm.backbone({"token_ids": row, "padding_mask": mask})
+            return x[0, :count].numpy(), lm.backbone.logits(x)[0, count - 1].numpy()
+
+        while count < 12:
+            said, logits = features(row, count)
+            probabilities = np.exp(logits - logits.max())
+            probabilities /= probabilities.sum()
+            scores = {}
+            for token in np.argsort(-logits)[:k]:
+                row[0, count] = token
+                new = features(row, count + 1)[0][-1]
+                cosines = said @ new / np.linalg.norm(said, axis=1)
+                same = (cosines / np.linalg.norm(new)).max()
+                scores[token] = (1 - alpha) * probabilities[token] - alpha * same
+            row[0, count] = max(scores, key=scores.get)
+            count += 1
+        outputs = lm.generate_step(given, None, samplers.ContrastiveSampler(k, alpha))
+        np.testing.assert_array_equal(outputs["token_ids"], row)
+
+
+def test_unequal_prompts_may_fill_all_positions_there_are():
+    backbone = shaken(GPT2Backbone(18, **{**SIZE, "max_sequence_length": 12}))
+    lm = CausalLM(backbone, CausalLMPreprocessor(tokenizer(), 12))
+    for sampler in ("greedy", "beam"):
+        together = lm.generate(TEXTS, stop_token_ids=None, sampler=sampler)
+        alone = [lm.generate(x, stop_token_ids=None, sampler=sampler) for x in TEXTS]
+        assert together == alone
+
+
+def test_many_rows_write_what_few_write(lm):
+    texts = 12 * TEXTS
+    assert lm.generate(texts, sampler="greedy") == 12 * lm.generate(
+        TEXTS, sampler="greedy"
+    )
+
+
+def test_quantized_weights_write_on():
+    lm = causal_lm()
+    before, score = lm.generate(TEXTS, sampler="greedy"), lm.score(TEXTS)
+    lm.backbone.quantize("int8")
+    after = lm.generate(TEXTS, sampler="greedy")
+    assert lm.backbone.token_embedding.quantization_mode == "int8"
+    assert all(x.split()[0] == y.split()[0] for x, y in zip(before, after))
+    again = lm.score(TEXTS)
+    assert (again != score).all()
+    np.testing.assert_allclose(again, score, rtol=0.1)
+
+
+def test_a_prompt_of_nothing_is_begun():
+    lm = causal_lm()
+    lm.preprocessor.add_start_token = False
+    start = lm.preprocessor.tokenizer.start_token_id
+    given = lm.preprocessor.generate_preprocess(["", "the dog"], sequence_length=8)
+    assert given["token_ids"][0, 0] == start
+    np.testing.assert_array_equal(given["padding_mask"].numpy().sum(1), [1, 2])
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"batch_size": -1}, "batch_size=-1"),
+        ({"sampler": print}, "builtin_function_or_method"),
+        ({"inputs": None}, "NoneType"),
+        ({"inputs": [["one"]]}, "a list of lists"),
+        ({"inputs": tf.data.Dataset.from_tensors("one")}, "dataset.batch"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(lm, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        lm.generate(**{"inputs": ["one"], **arguments})
 
 
 def test_the_same_seed_writes_the_same(lm):
@@ -139,9 +242,8 @@ def test_each_text_may_get_several_continuations(lm):
 def test_a_stream_adds_up_to_what_generate_writes(lm):
     for text in TEXTS:
         pieces = list(lm.stream(text, sampler="greedy"))
-        whole = lm.generate(text, sampler="greedy", strip_prompt=True)
-        assert "".join(pieces) == whole
-        assert len(pieces) > 1 or len(whole.split()) < 2
+        assert text + "".join(pieces) == lm.generate(text, sampler="greedy")
+        assert len(pieces) > 1
     with pytest.raises(ValueError, match="BeamSampler"):
         list(lm.stream("one", sampler="beam"))
 

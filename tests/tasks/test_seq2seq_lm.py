@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_nlp_lite import samplers
 from keras_nlp_lite.models import load_model
 from keras_nlp_lite.tasks import Seq2SeqLM, Seq2SeqLMPreprocessor
+from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
 from tests.tasks.writers import seq2seq_lm, tokenizer
 
 SOURCES = ["one two", "three", "one two three one two", "the dog"]
@@ -130,6 +131,18 @@ def test_all_forms_of_pairs_are_alike(mt):
         tf.nest.flatten(features), tf.nest.flatten(mt.preprocessor(SOURCES, TARGETS))
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_each_side_has_its_own_special_tokens():
+    source = tokenizer()
+    words = ["[SEP]", "[PAD]", "[UNK]", "[MASK]", "[CLS]", "drei", "zwei"]
+    preprocessor = Seq2SeqLMPreprocessor(
+        source, 6, 6, target_tokenizer=BertTokenizer(words)
+    )
+    features, ids, _ = preprocessor(["one two"], ["drei zwei"])
+    np.testing.assert_array_equal(features["encoder_token_ids"][0, -2:], [0, 0])
+    np.testing.assert_array_equal(features["decoder_token_ids"], [[4, 5, 6, 0, 1, 1]])
+    np.testing.assert_array_equal(ids, [[5, 6, 0, 1, 1, 1]])
 
 
 def test_texts_without_counterparts_are_refused(mt):
