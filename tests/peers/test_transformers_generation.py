@@ -85,11 +85,12 @@ def pairs():
 
 
 def saved(model, folder, seed=0):
-    """The model, with weights so large that its answers differ, and its folder."""
+    """The folder of a model, with weights so large that its answers differ."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.add_(0.4 * torch.randn_like(weight))
+            if weight.requires_grad:  # which waves for positions do not
+                weight.add_(0.4 * torch.randn_like(weight))
     model.eval()
     model.tie_weights()
     model.generation_config.bad_words_ids = None
