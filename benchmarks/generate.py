@@ -159,10 +159,12 @@ def main():
                 contender.end()
         rates = {name: batch * NEW / s for name, s in seconds.items()}
         peers = [rate for name, rate in rates.items() if not name.startswith("ours")]
-        print(f"\n{kind}, {batch} prompts of {PROMPT} tokens, {NEW} written")
+        print(
+            f"\n{kind}, {batch} prompts of {PROMPT} tokens, {NEW} written", flush=True
+        )
         for name, rate in rates.items():
             ratio = f"{rate / max(peers):5.2f} x the best peer" if peers else ""
-            print(f"  {name:18} {rate:7.1f} tokens/s {ratio}")
+            print(f"  {name:18} {rate:7.1f} tokens/s {ratio}", flush=True)
         figures[kind] = rates
     if options.json:
         with open(options.json, "w") as file:

@@ -88,28 +88,34 @@ class ReversibleEmbedding(keras.layers.ReversibleEmbedding):
         )
 
     def call(self, inputs, reverse=False):
-        mode = self.quantization_mode
-        step = reverse and is_step(inputs) and self.reverse_dtype is None
-        if not reverse or mode not in (None, "int8") or (mode and not step):
-            return super().call(inputs, reverse)
+        if not reverse:
+            return super().call(inputs)
         tied = self.tie_weights
-        if mode == "int8":
-            table = self._embeddings if tied else self.reverse_embeddings
-            scale = self.embeddings_scale if tied else self.reverse_embeddings_scale
-            scale = 1 / keras.ops.cast(keras.ops.reshape(scale, (-1,)), "float32")
-        else:
-            table = self.embeddings if tied else self.reverse_embeddings
-            scale = None
-        if step and (mode or not takes_many_rows()):  # the table is read as it lies
-            logits = few_rows_matmul(inputs, table, transpose=tied, scale=scale)
-        else:
-            dtype = self.reverse_dtype or self.compute_dtype
-            kernel = keras.ops.transpose(table) if tied else table
-            kernel = keras.ops.cast(kernel, dtype)
-            logits = matmul(keras.ops.cast(inputs, dtype), kernel)
-        if self.logit_soft_cap is not None:
-            logits = keras.ops.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
-        return logits
+        table = self.embeddings if tied else self.reverse_embeddings
+        if self._is_step(inputs) and not takes_many_rows():
+            return self._capped(few_rows_matmul(inputs, table, transpose=tied))
+        dtype = self.reverse_dtype or self.compute_dtype
+        kernel = keras.ops.cast(keras.ops.transpose(table) if tied else table, dtype)
+        return self._capped(matmul(keras.ops.cast(inputs, dtype), kernel))
+
+    def _int8_call(self, inputs, reverse=False):  # which Keras calls in place of `call`
+        if not reverse or not self._is_step(inputs):
+            return super()._int8_call(inputs, reverse)
+        tied = self.tie_weights
+        table = self._embeddings if tied else self.reverse_embeddings
+        scale = self.embeddings_scale if tied else self.reverse_embeddings_scale
+        scale = 1 / keras.ops.cast(keras.ops.reshape(scale, (-1,)), "float32")
+        logits = few_rows_matmul(inputs, table, transpose=tied, scale=scale)
+        return self._capped(logits)
+
+    def _is_step(self, inputs):
+        """Whether it is one of generation, for which the table is read as it lies."""
+        return is_step(inputs) and self.reverse_dtype is None
+
+    def _capped(self, logits):
+        if self.logit_soft_cap is None:
+            return logits
+        return keras.ops.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
 
     def quantize(self, mode=None, type_check=True, config=None):
         # Keras refuses subclasses, which might compute something else.

@@ -75,6 +75,19 @@ def test_texts_of_a_batch_are_those_of_each_alone(sampler):
 
 
 @every
+@pytest.mark.parametrize("stops", [STOPS, None])
+def test_a_row_ends_in_its_own_last_column(sampler, stops):
+    toy, prompt, ends = Toy(1), prompts(), np.array([6, 13, 9, 11, 5], "int32")
+    options = {"stop_token_ids": stops}
+    together = run(sampler, toy, prompt, ends=ends, **options)
+    n = len(together) // len(prompt)
+    for b, end in enumerate(ends[:3]):
+        alone = run(sampler, toy, prompt[b : b + 1, :end], **options)
+        np.testing.assert_array_equal(together[b * n : (b + 1) * n, :end], alone)
+        assert (together[b * n : (b + 1) * n, end:] == 0).all()
+
+
+@every
 def test_padding_before_a_text_changes_nothing(sampler):
     toy, prompt = Toy(2), prompts()
     starts = np.full(B, 5, "int32")
