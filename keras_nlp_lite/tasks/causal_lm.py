@@ -58,3 +58,9 @@ class CausalLM(LanguageTask):
 
     def check_data(self, dataset, labels):
         check_texts(type(self).__name__, dataset)
+        spec = dataset.element_spec
+        if isinstance(spec, tuple) and len(spec) > 3:
+            raise ValueError(
+                f"{type(self).__name__} needs texts, or (texts, labels, weights). "
+                f"Received: {len(spec)} parts."
+            )

@@ -75,7 +75,7 @@ class LanguageTask(WritingTask):
         """By how many equally likely tokens the model is perplexed at each token.
 
         Args:
-            x, batch_size: As in `score`.
+            x, batch_size: As in `score`: text behind `sequence_length` does not count.
             return_dict: Whether to return more.
 
         Returns:

@@ -74,7 +74,8 @@ class Seq2SeqLM(LanguageTask):
         spec = dataset.element_spec
         parts = spec if isinstance(spec, tuple) else (spec,)
         texts = tf.nest.flatten(parts[:2])
-        if all(x.dtype == tf.string for x in texts) and (len(texts) == 2 or not labels):
+        are_texts = all(x.dtype == tf.string for x in texts) and len(parts) < 4
+        if are_texts and (len(texts) == 2 or not labels):
             return
         raise ValueError(
             f"{type(self).__name__} needs batches of (text string [B], text string [B]), "

@@ -245,5 +245,10 @@ def _packer(tokenizer, start, length):
 def _texts(x, y):
     """(texts to read, texts to write or None)"""
     if isinstance(x, dict):
+        if "encoder_text" not in x:
+            raise ValueError(
+                'A dict of texts has "encoder_text" and "decoder_text". Received: '
+                f"{', '.join(x)}. Try dataset.map(lambda x: (x[source], x[target]))."
+            )
         return x["encoder_text"], x.get("decoder_text", y)
     return x, y

@@ -613,6 +613,11 @@ class Task(keras.Model):
         if format != "tf_saved_model" or self.preprocessor is None:
             super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
+        if kwargs:
+            raise ValueError(
+                "An export of strings takes no further arguments. Received: "
+                f"{', '.join(kwargs)}."
+            )
 
         held = os.listdir(filepath) if os.path.isdir(filepath) else [filepath]
         if os.path.exists(filepath) and "saved_model.pb" not in held:

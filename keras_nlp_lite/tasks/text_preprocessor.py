@@ -31,7 +31,8 @@ class TextPreprocessor(PreprocessingLayer):
         if not isinstance(tokenizer, SpecialTokens):
             raise ValueError(
                 "`tokenizer` must know its special tokens. Received: "
-                f"{type(tokenizer).__name__}. Try BertTokenizer."
+                f"{type(tokenizer).__name__}. Try BertTokenizer for word pieces; for byte "
+                "pairs GPT2Tokenizer, or RobertaTokenizer."
             )
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length

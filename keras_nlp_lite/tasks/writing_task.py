@@ -2,6 +2,7 @@
 
 import contextlib
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -41,7 +42,9 @@ class WritingTask(TokenTask):
         self.sampler = get_sampler("top_k")
         # Functions by what they were made for, in a plain object: TensorFlow would
         # track those that are attributes, and try to export them.
-        self._writing = types.SimpleNamespace(functions={}, samplers={})
+        self._writing = types.SimpleNamespace(
+            functions={}, samplers={}, served_length=None
+        )
 
     # What a subclass says of itself
 
@@ -103,8 +106,8 @@ class WritingTask(TokenTask):
                 preprocessor, a dict as `generate_preprocess` would give it; then
                 `max_length`, `strip_prompt` and `batch_size` say nothing.
             max_length: The most tokens of a text, those given and special ones
-                included; the preprocessor's `sequence_length` by default. Longer
-                prompts are cut.
+                included; the preprocessor's `sequence_length` by default. The ends of
+                longer prompts are cut off, with a warning.
             stop_token_ids: Token ids that end a text: "auto" for the tokenizer's end
                 token, a list, or None to write on up to `max_length`.
             strip_prompt: Whether to return only what is new.
@@ -123,16 +126,17 @@ class WritingTask(TokenTask):
         self.ensure_built()
         check_positive_int("batch_size", batch_size, none_ok=True)
         sampler = self.sampler if sampler is None else _checked(sampler)
+        given = self._given(inputs) if self.preprocessor is None else None
         stops = self._stops(stop_token_ids)
         if self.preprocessor is None:
-            outputs = self._write(self._given(inputs), sampler, stops)
+            outputs = self._write(given, sampler, stops)
             return {name: x.numpy() for name, x in outputs.items()}
         self._check_length(max_length)
         batches, one = _batches(inputs, batch_size)
         texts = []
         for batch in batches:
             with plain_errors():
-                given = self._given(self._asked(batch, max_length))
+                given = self._asked(batch, max_length)
                 outputs = self._write(given, sampler, stops)
             if strip_prompt:
                 outputs = self._without_prompt(given, outputs)
@@ -169,7 +173,7 @@ class WritingTask(TokenTask):
             ("stream", key, stops), lambda: self._streaming(used, stops)
         )
         with plain_errors(), _in_place_of(used, sampler):
-            state = begin(self._given(self._asked([text], max_length)))
+            state = begin(self._asked([text], max_length))
         start, index = int(state["rows"]["starts"][0]), int(state["index"])
         so_far = shown = self._text_of(used.end(state)[0, start:index], stops)
         while bool(used.goes_on(state)):
@@ -262,10 +266,22 @@ class WritingTask(TokenTask):
         return found[0].numpy().decode("utf-8", "replace")
 
     def _asked(self, texts, max_length):
+        """Prepared texts, as the compiled functions take them."""
         with tf.device("CPU:0"):
-            return self.preprocessor.generate_preprocess(
+            given = self.preprocessor.generate_preprocess(
                 texts, sequence_length=max_length
             )
+        given = self._given(given)
+        mask = given[self._mask]
+        full = int(tf.math.count_nonzero(tf.reduce_all(mask, axis=1)))
+        if full:
+            warnings.warn(
+                f"{full} of {mask.shape[0]} prompts fill all {mask.shape[1]} tokens of "
+                "`max_length`: what goes beyond is cut off, and nothing is written "
+                "behind them.",
+                stacklevel=3,
+            )
+        return given
 
     def _given(self, inputs):
         """Prepared inputs, as the compiled functions take them."""
@@ -364,11 +380,25 @@ class WritingTask(TokenTask):
     def serving_resources(self):
         return [self, _Seeds(self.sampler)]
 
+    def export(self, filepath, *args, max_length=None, **kwargs):
+        """As `Task.export`: strings in, what the sampler of `compile` writes out.
+
+        Args:
+            filepath, *args, **kwargs: As in `Task.export`.
+            max_length: As in `generate`.
+        """
+        self._check_length(max_length)
+        self._writing.served_length = max_length
+        super().export(filepath, *args, **kwargs)
+
     def serve(self, text):
         """string [N]: what an export computes, `generate` in one graph."""
+        length = self._writing.served_length
         with portable_ops():
             with on_cpu():
-                given = self.preprocessor.generate_preprocess(text)
+                given = self.preprocessor.generate_preprocess(
+                    text, sequence_length=length
+                )
             stops = self._stops("auto")
             outputs = self.generate_step(given, stops)
             with on_cpu():

@@ -39,7 +39,8 @@ class SpecialTokens:
         if missing:
             raise ValueError(
                 f"`vocabulary` must hold {', '.join(wanted)}. "
-                f"Received: one without {', '.join(missing)}."
+                f"Received: one without {', '.join(missing)}. A vocabulary that is "
+                "learned gets them as `special_tokens`."
             )
 
     @property

@@ -264,6 +264,13 @@ def test_a_text_is_at_most_as_long_as_asked(lm):
         lm.generate("one", max_length=2000)
 
 
+def test_a_prompt_without_room_is_warned_of(lm):
+    with pytest.warns(UserWarning, match="1 of 2 prompts fill all 4 tokens"):
+        texts = lm.generate(["one two three the cat", "fox"], max_length=4)
+    assert texts[0] == "one two three"
+    assert len(texts[1].split()) > 1
+
+
 def test_without_a_preprocessor_ids_are_continued(lm):
     bare = CausalLM(lm.backbone)
     given = lm.preprocessor.generate_preprocess(TEXTS, sequence_length=16)
@@ -361,7 +368,9 @@ def test_a_model_comes_back_from_its_file_and_its_preset(lm, tmp_path):
 def test_an_export_continues_strings_in_another_process(tmp_path):
     lm = causal_lm()
     lm.compile(sampler="greedy")
-    lm.export(tmp_path / "served")
+    with pytest.raises(ValueError, match="Received: length"):
+        lm.export(tmp_path / "served", length=12)
+    lm.export(tmp_path / "served", max_length=12)
     program = (
         "import sys, tensorflow as tf, tensorflow_text\n"
         "served = tf.saved_model.load(sys.argv[1])\n"
@@ -375,7 +384,13 @@ def test_an_export_continues_strings_in_another_process(tmp_path):
         check=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    assert out.stdout.splitlines() == lm.generate(TEXTS)
+    assert out.stdout.splitlines() == lm.generate(TEXTS, max_length=12)
+
+
+def test_data_of_too_many_parts_are_refused(lm):
+    parts = tf.data.Dataset.from_tensors((["one"], [1], [1.0], [2]))
+    with pytest.raises(ValueError, match="Received: 4 parts"):
+        lm.fit(parts, verbose=0)
 
 
 def test_a_backbone_that_cannot_write_is_refused():

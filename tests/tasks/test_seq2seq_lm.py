@@ -150,6 +150,8 @@ def test_texts_without_counterparts_are_refused(mt):
         mt.fit(SOURCES, verbose=0)
     with pytest.raises(ValueError, match="one to read and one to write"):
         mt.fit(SOURCES, [1, 2, 3, 4], verbose=0)
+    with pytest.raises(ValueError, match="Received: en, de"):
+        mt.preprocessor({"en": SOURCES, "de": TARGETS})
 
 
 def test_it_learns_to_translate(mt):
