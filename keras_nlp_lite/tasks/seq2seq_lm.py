@@ -37,12 +37,12 @@ class Seq2SeqLM(LanguageTask):
     >>> from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
     >>> special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     >>> tokenizer = BertTokenizer([*special, "one", "two", "eins", "zwei"])
-    >>> mt = Seq2SeqLM(
-    ...     EncoderDecoderBackbone(vocabulary_size=9, **sizes["tiny"]),
-    ...     Seq2SeqLMPreprocessor(tokenizer, 8, 8),
+    >>> backbone = EncoderDecoderBackbone(
+    ...     vocabulary_size=9, **sizes["tiny"], dropout=0.0, normalize_first=True
     ... )
+    >>> mt = Seq2SeqLM(backbone, Seq2SeqLMPreprocessor(tokenizer, 8, 8))
     >>> pairs = 40 * ["one two", "two one"], 40 * ["eins zwei", "zwei eins"]
-    >>> history = mt.fit(*pairs, epochs=6, verbose=0)
+    >>> history = mt.fit(*pairs, batch_size=8, epochs=8, verbose=0)
     >>> mt.generate("two one", sampler="greedy")
     'zwei eins'
 

@@ -44,6 +44,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         y_pred = keras.ops.cast(y_pred, "float32")
+        y_true = keras.ops.cast(y_true, "int32")
         loss = keras.losses.sparse_categorical_crossentropy(
             y_true, y_pred, from_logits=True
         )
@@ -51,9 +52,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
             return loss
         # -log p(right) = log-sum-exp - right, and the mean of -log p is
         # log-sum-exp - mean: their difference needs no second softmax.
-        right = keras.ops.take_along_axis(
-            y_pred, keras.ops.cast(y_true, "int32")[..., None], axis=-1
-        )
+        right = keras.ops.take_along_axis(y_pred, y_true[..., None], axis=-1)
         others = keras.ops.mean(y_pred, axis=-1)
         return loss + self.label_smoothing * (right[..., 0] - others)
 
