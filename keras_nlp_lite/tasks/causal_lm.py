@@ -33,6 +33,7 @@ class CausalLM(LanguageTask):
 
     Example:
 
+    >>> keras.utils.set_random_seed(1)
     >>> from keras_nlp_lite.backbones import GPT2Backbone, sizes
     >>> from keras_nlp_lite.tokenizers.bert_tokenizer import BertTokenizer
     >>> special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
