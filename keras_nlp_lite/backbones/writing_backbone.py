@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.backbones.backbone import Backbone
+from keras_nlp_lite.ops.packing import column_positions
 
 
 class WritingBackbone(Backbone):
@@ -74,13 +75,10 @@ class WritingBackbone(Backbone):
             crossed: list of a dict for each block, of what it takes to look across at
                 an encoder.
         """
-        positions = keras.ops.arange(
-            token_ids.shape[1] or keras.ops.shape(token_ids)[1]
-        )
-        positions = positions[None] + keras.ops.cast(index, "int32")
+        T = token_ids.shape[1] or keras.ops.shape(token_ids)[1]
         if starts is not None:
             starts = keras.ops.cast(starts, "int32")
-            positions = keras.ops.maximum(positions - starts[:, None], 0)
+        positions = column_positions(T, index, starts)
         most = getattr(self, "max_sequence_length", None)
         if most is not None:  # rows that are full may go on beside others, for nobody
             positions = keras.ops.minimum(positions, most - 1)

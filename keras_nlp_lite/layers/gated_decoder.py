@@ -2,19 +2,19 @@
 
 import keras
 
-from keras_nlp_lite.checks import check_choice, check_fraction, check_positive_int
+from keras_nlp_lite.checks import check_choice, check_positive_int
 from keras_nlp_lite.layers.alibi_bias import alibi_slopes
 from keras_nlp_lite.layers.fused_heads import unmasked
+from keras_nlp_lite.layers.gated_block import GatedBlock
 from keras_nlp_lite.layers.group_query_attention import GroupQueryAttention
 from keras_nlp_lite.layers.rotary_embedding import RotaryEmbedding
-from keras_nlp_lite.ops.activations import get_activation
 from keras_nlp_lite.ops.initializers import another
+from keras_nlp_lite.ops.packing import column_positions
 from keras_nlp_lite.ops.product import dense
-from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class GatedDecoder(keras.layers.Layer):
+class GatedDecoder(GatedBlock):
     """Causal attention in which query heads share keys, then a gated feed-forward half.
 
     An RMS norm stands before each half. The block of Llama, Mistral and Qwen2.
@@ -78,32 +78,31 @@ class GatedDecoder(keras.layers.Layer):
         remat=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            intermediate_dim,
+            dropout,
+            activation,
+            layer_norm_epsilon,
+            kernel_initializer,
+            window,
+            remat,
+            **kwargs,
+        )
         num_key_value_heads = num_key_value_heads or num_query_heads
-        check_positive_int("intermediate_dim", intermediate_dim)
         check_positive_int("num_query_heads", num_query_heads)
         check_positive_int("num_key_value_heads", num_key_value_heads)
-        check_fraction("dropout", dropout)
         check_choice("positions", positions, ("rotary", "alibi", None))
         if num_query_heads % num_key_value_heads:
             raise ValueError(
                 "`num_key_value_heads` must divide `num_query_heads`. Received: "
                 f"{num_key_value_heads} and {num_query_heads}."
             )
-        self.intermediate_dim = intermediate_dim
         self.num_query_heads = num_query_heads
         self.num_key_value_heads = num_key_value_heads
         self.head_dim = head_dim
-        self.activation = get_activation(activation)
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.dropout = dropout
         self.use_qkv_bias = use_qkv_bias
-        self.window = window
         self.positions = positions
         self.rotary_arguments = dict(rotary or {})
-        self.remat = remat
-        self.supports_masking = True
 
     def build(self, inputs_shape):
         D = inputs_shape[-1]
@@ -133,12 +132,10 @@ class GatedDecoder(keras.layers.Layer):
         self.attention_norm = self._norm("attention_norm", inputs_shape)
         self.feedforward_norm = self._norm("feedforward_norm", inputs_shape)
         inner = (*inputs_shape[:-1], self.intermediate_dim)
-        self.gate = self._dense("gate", self.intermediate_dim, inputs_shape)
-        self.widen = self._dense("widen", self.intermediate_dim, inputs_shape)
-        self.narrow = self._dense("narrow", D, inner)
-        self.drop = keras.layers.Dropout(
-            self.dropout, dtype=self.dtype_policy, name="drop"
-        )
+        self.gate = self.build_dense("gate", self.intermediate_dim, inputs_shape)
+        self.widen = self.build_dense("widen", self.intermediate_dim, inputs_shape)
+        self.narrow = self.build_dense("narrow", D, inner)
+        self.drop = self.build_dropout()
 
     def call(
         self,
@@ -156,7 +153,9 @@ class GatedDecoder(keras.layers.Layer):
     ):
         x = unmasked(inputs)
         if positions is None:
-            positions = _counted(x, self_attention_cache_update_index, starts)
+            T = keras.ops.shape(x)[1]
+            index = self_attention_cache_update_index
+            positions = column_positions(T, 0 if index is None else index, starts)
         options = {"rotate": self._rotate(positions), "alibi_slopes": self._slopes()}
         if self_attention_cache is not None:
             heads, cache = self.attention.attend_cached(
@@ -171,8 +170,7 @@ class GatedDecoder(keras.layers.Layer):
             return self._after_attention(x, heads, None, None), cache
         if padding_mask is None:
             padding_mask = getattr(inputs, "_keras_mask", None)
-        # Drawn here: a block that is computed a second time must drop the same.
-        seeds = self._draw_seeds() if training and self.dropout else (None,) * 3
+        seeds = self.draw_seeds(training)
 
         def block(x):
             normed = self.attention_norm(x)
@@ -193,12 +191,12 @@ class GatedDecoder(keras.layers.Layer):
     def _after_attention(self, x, heads, of_attended, of_thought):
         """float [B, T, D], from the block's input and what its heads give."""
         attended, _ = self.attention.mix_heads(heads)
-        x = x + self._dropped(attended, of_attended)
+        x = x + self.dropped(attended, of_attended)
         normed = self.feedforward_norm(x)
         gate = dense(self.gate, normed)  # [B, T, intermediate_dim]
         value = dense(self.widen, normed)
         thought = dense(self.narrow, self.activation(gate) * value)
-        return x + self._dropped(thought, of_thought)
+        return x + self.dropped(thought, of_thought)
 
     def _rotate(self, positions):
         if self.positions != "rotary":
@@ -210,16 +208,6 @@ class GatedDecoder(keras.layers.Layer):
             return None
         return alibi_slopes(self.num_query_heads)
 
-    def _dropped(self, x, seed):
-        if seed is None:
-            return x
-        return keras.random.dropout(x, self.dropout, seed=DrawnSeed(seed))
-
-    def _draw_seeds(self):
-        """One for each place that drops."""
-        generators = [self.attention.seed_generator] + 2 * [self.drop.seed_generator]
-        return [generator.next() for generator in generators]
-
     def compute_output_spec(self, inputs, *args, self_attention_cache=None, **kwargs):
         x = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         return x if self_attention_cache is None else (x, self_attention_cache)
@@ -227,31 +215,13 @@ class GatedDecoder(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "intermediate_dim": self.intermediate_dim,
             "num_query_heads": self.num_query_heads,
             "num_key_value_heads": self.num_key_value_heads,
             "head_dim": self.head_dim,
-            "activation": keras.activations.serialize(self.activation),
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "dropout": self.dropout,
             "use_qkv_bias": self.use_qkv_bias,
-            "window": self.window,
             "positions": self.positions,
             "rotary": self.rotary_arguments,
-            "remat": self.remat,
         }
-
-    def _dense(self, name, units, inputs_shape):
-        dense = keras.layers.Dense(
-            units,
-            use_bias=False,
-            kernel_initializer=another(self.kernel_initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        dense.build(inputs_shape)
-        return dense
 
     def _norm(self, name, inputs_shape):
         norm = keras.layers.RMSNormalization(
@@ -259,14 +229,3 @@ class GatedDecoder(keras.layers.Layer):
         )
         norm.build(inputs_shape)
         return norm
-
-
-def _counted(x, index, starts):
-    """int [1 or B, T], positions of tokens in columns from `index` on."""
-    positions = keras.ops.arange(keras.ops.shape(x)[1])[None]
-    if index is not None:
-        positions = positions + keras.ops.cast(index, positions.dtype)
-    if starts is None:
-        return positions
-    starts = keras.ops.cast(starts, positions.dtype)
-    return keras.ops.maximum(positions - starts[:, None], 0)

@@ -2,19 +2,18 @@
 
 import keras
 
-from keras_nlp_lite.checks import check_fraction, check_positive_int
+from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.layers.fused_heads import unmasked
+from keras_nlp_lite.layers.gated_block import GatedBlock
 from keras_nlp_lite.layers.multi_head_attention import MultiHeadAttention
 from keras_nlp_lite.layers.rotary_embedding import RotaryEmbedding
 from keras_nlp_lite.ops import add_norm
-from keras_nlp_lite.ops.activations import get_activation
 from keras_nlp_lite.ops.initializers import another
 from keras_nlp_lite.ops.product import dense
-from keras_nlp_lite.ops.seeds import DrawnSeed
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class GatedEncoder(keras.layers.Layer):
+class GatedEncoder(GatedBlock):
     """Self-attention over rotated queries and keys, then a gated feed-forward half.
 
     A norm stands before each half; nothing has a bias.
@@ -71,21 +70,20 @@ class GatedEncoder(keras.layers.Layer):
         remat=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        check_positive_int("intermediate_dim", intermediate_dim)
+        super().__init__(
+            intermediate_dim,
+            dropout,
+            activation,
+            layer_norm_epsilon,
+            kernel_initializer,
+            window,
+            remat,
+            **kwargs,
+        )
         check_positive_int("num_heads", num_heads)
-        check_fraction("dropout", dropout)
-        self.intermediate_dim = intermediate_dim
         self.num_heads = num_heads
-        self.dropout = dropout
-        self.activation = get_activation(activation)
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.window = window
         self.max_wavelength = max_wavelength
         self.has_attention_norm = attention_norm
-        self.remat = remat
-        self.supports_masking = True
 
     def build(self, inputs_shape):
         D = inputs_shape[-1]
@@ -111,12 +109,10 @@ class GatedEncoder(keras.layers.Layer):
         if self.has_attention_norm:
             self.attention_norm = self._norm("attention_norm", inputs_shape)
         self.feedforward_norm = self._norm("feedforward_norm", inputs_shape)
-        self.widen = self._dense("widen", 2 * self.intermediate_dim, inputs_shape)
+        self.widen = self.build_dense("widen", 2 * self.intermediate_dim, inputs_shape)
         inner = (*inputs_shape[:-1], self.intermediate_dim)
-        self.narrow = self._dense("narrow", D, inner)
-        self.drop = keras.layers.Dropout(
-            self.dropout, dtype=self.dtype_policy, name="drop"
-        )
+        self.narrow = self.build_dense("narrow", D, inner)
+        self.drop = self.build_dropout()
 
     def call(
         self,
@@ -129,8 +125,7 @@ class GatedEncoder(keras.layers.Layer):
     ):
         if padding_mask is None:
             padding_mask = getattr(inputs, "_keras_mask", None)
-        # Drawn here: a block that is computed a second time must drop the same.
-        seeds = self._draw_seeds() if training and self.dropout else (None,) * 3
+        seeds = self.draw_seeds(training)
 
         def block(x):
             masks = {
@@ -169,14 +164,7 @@ class GatedEncoder(keras.layers.Layer):
         x = dense(self.widen, x)
         gated, gate = keras.ops.split(x, 2, axis=-1)
         x = dense(self.narrow, self.activation(gated) * gate)  # [B, T, D]
-        if of_thought is not None:
-            x = keras.random.dropout(x, self.dropout, seed=DrawnSeed(of_thought))
-        return residual + x
-
-    def _draw_seeds(self):
-        """One for each place that drops."""
-        generators = [self.attention.seed_generator] + 2 * [self.drop.seed_generator]
-        return [generator.next() for generator in generators]
+        return residual + self.dropped(x, of_thought)
 
     def compute_output_spec(self, inputs, *args, **kwargs):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
@@ -184,28 +172,10 @@ class GatedEncoder(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "intermediate_dim": self.intermediate_dim,
             "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "activation": keras.activations.serialize(self.activation),
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "window": self.window,
             "max_wavelength": self.max_wavelength,
             "attention_norm": self.has_attention_norm,
-            "remat": self.remat,
         }
-
-    def _dense(self, name, units, inputs_shape):
-        dense = keras.layers.Dense(
-            units,
-            use_bias=False,
-            kernel_initializer=another(self.kernel_initializer),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        dense.build(inputs_shape)
-        return dense
 
     def _norm(self, name, inputs_shape):
         norm = keras.layers.LayerNormalization(

@@ -89,6 +89,30 @@ def text_positions(padding_mask):
     return keras.ops.where(numbers > 1, columns - begins, columns)
 
 
+def column_positions(T, index, starts=None):
+    """Where tokens stand in their texts, which stand in the columns of rows.
+
+    Args:
+        T: Number of tokens, in the columns from `index` on.
+        index: int, the column of the first.
+        starts: int [B], the column where each row's text begins; all 0 by default.
+
+    Returns:
+        int32 [B, T], or [1, T] without `starts`; 0 before a text.
+
+    Example:
+
+    >>> print(column_positions(3, index=2, starts=[0, 3]).numpy())
+    [[2 3 4]
+     [0 0 1]]
+    """
+    columns = keras.ops.arange(T, dtype="int32")[None] + keras.ops.cast(index, "int32")
+    if starts is None:
+        return columns
+    starts = keras.ops.cast(starts, "int32")
+    return keras.ops.maximum(columns - starts[:, None], 0)
+
+
 def restore_padding(packed, where, shape):
     """The rows as they were, zeros at padding.
 

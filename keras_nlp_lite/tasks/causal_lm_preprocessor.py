@@ -66,7 +66,7 @@ class CausalLMPreprocessor(TextPreprocessor):
         length = sequence_length or self.sequence_length
         with on_cpu():
             ids = self.tokenizer(as_strings(x))
-            ids, mask = self._packer(length + 1)(
+            ids, mask = packer(self.tokenizer, length + 1)(
                 ids,
                 add_start_value=self.add_start_token,
                 add_end_value=self.add_end_token,
@@ -90,7 +90,7 @@ class CausalLMPreprocessor(TextPreprocessor):
             ids = self.tokenizer(as_strings(x))
             if not self.add_start_token:
                 ids = self._begun(ids)
-            ids, mask = self._packer(sequence_length or self.sequence_length)(
+            ids, mask = packer(self.tokenizer, sequence_length or self.sequence_length)(
                 ids, add_start_value=self.add_start_token, add_end_value=False
             )
         return {"token_ids": ids, "padding_mask": mask}
@@ -117,15 +117,6 @@ class CausalLMPreprocessor(TextPreprocessor):
         empty = tf.cast(ids.row_lengths() == 0, tf.int64)
         first = tf.fill([tf.reduce_sum(empty)], tf.cast(first, ids.dtype))
         return tf.concat([tf.RaggedTensor.from_row_lengths(first, empty), ids], axis=1)
-
-    def _packer(self, length):
-        return StartEndPacker(
-            length,
-            start_value=self.tokenizer.start_token_id,
-            end_value=self.tokenizer.end_token_id,
-            pad_value=self.tokenizer.pad_token_id,
-            return_padding_mask=True,
-        )
 
     @classmethod
     def of_family(cls, family, config):
@@ -154,6 +145,22 @@ class CausalLMPreprocessor(TextPreprocessor):
             "add_start_token": self.add_start_token,
             "add_end_token": self.add_end_token,
         }
+
+
+def packer(tokenizer, length, start=None):
+    """StartEndPacker of a tokenizer's special tokens.
+
+    Args:
+        length: Of the rows, in tokens.
+        start: int, or list of int, in place of the tokenizer's start token.
+    """
+    return StartEndPacker(
+        length,
+        start_value=tokenizer.start_token_id if start is None else start,
+        end_value=tokenizer.end_token_id,
+        pad_value=tokenizer.pad_token_id,
+        return_padding_mask=True,
+    )
 
 
 def shifted(rows, sample_weight, pad_token_ids, packed):

@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.layers.preprocessing_layer import as_strings, on_cpu
-from keras_nlp_lite.layers.start_end_packer import StartEndPacker
-from keras_nlp_lite.tasks.causal_lm_preprocessor import shifted
+from keras_nlp_lite.tasks.causal_lm_preprocessor import packer, shifted
 from keras_nlp_lite.tasks.text_preprocessor import TextPreprocessor
 from keras_nlp_lite.tasks.written import without_specials
 
@@ -163,15 +162,15 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
         ids = self.tokenizer(as_strings(texts))
         start = self.encoder_start_token_ids
         length = length or self.encoder_sequence_length
-        return _packer(self.tokenizer, start, length)(ids)
+        return packer(self.tokenizer, length, start)(ids)
 
     def _written(self, texts, length, with_end):
         """(ids, mask), [B, length]"""
         # A tokenizer of two languages knows which it is to cut.
         tokenizer = self.written_tokenizer
         cut = getattr(tokenizer, "tokenize_target", tokenizer)
-        packer = _packer(tokenizer, self.decoder_start_token_ids, length)
-        return packer(cut(as_strings(texts)), add_end_value=with_end)
+        pack = packer(tokenizer, length, self.decoder_start_token_ids)
+        return pack(cut(as_strings(texts)), add_end_value=with_end)
 
     @classmethod
     def of_family(cls, family, config):
@@ -230,16 +229,6 @@ class Seq2SeqLMPreprocessor(TextPreprocessor):
                 config["target_tokenizer"]
             )
         return super().from_config(config)
-
-
-def _packer(tokenizer, start, length):
-    return StartEndPacker(
-        length,
-        start_value=tokenizer.start_token_id if start is None else start,
-        end_value=tokenizer.end_token_id,
-        pad_value=tokenizer.pad_token_id,
-        return_padding_mask=True,
-    )
 
 
 def _texts(x, y):
