@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.optimizers.per_weight import PerWeight
+
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class AdamW(keras.optimizers.AdamW):
+class AdamW(PerWeight, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` on TensorFlow's own update: same steps, less waiting.
 
     Keras makes some ten passes over weights, gradients and both averages. For a small
@@ -17,6 +19,7 @@ class AdamW(keras.optimizers.AdamW):
 
     Args:
         learning_rate, weight_decay, beta_1, beta_2, epsilon, **kwargs: As in Keras.
+        layer_decay, spare_norms, shard: As in `PerWeight`.
 
     Example:
 
@@ -27,47 +30,42 @@ class AdamW(keras.optimizers.AdamW):
     arXiv:1711.05101.
     """
 
-    def _apply_weight_decay(self, variables):
-        if self.amsgrad:
-            super()._apply_weight_decay(variables)
+    is_elementwise = True
 
     def update_step(self, gradient, variable, learning_rate):
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
-        weights = _resource(variable)
-        kind = weights.dtype
+        m, v = _resource(self._momentums[index]), _resource(self._velocities[index])
+        kind = m.dtype
         # In float32 whatever the weights are: in bfloat16, 0.999 is 1, and the rate 0.
         rate = tf.cast(learning_rate, tf.float32)
         step = tf.cast(keras.ops.convert_to_tensor(self.iterations + 1), tf.float32)
         beta_2 = min(self.beta_2, _below_one(kind))
         fading = tf.sqrt(1 - beta_2**step) / (1 - self.beta_1**step)
-        decayed = []
-        if self.weight_decay and self._use_weight_decay(variable):
-            # weights -= rate * decay * weights, in place.
-            decayed.append(
-                tf.raw_ops.ResourceApplyGradientDescent(
-                    var=weights.handle,
-                    alpha=tf.cast(rate * self.weight_decay, kind),
-                    delta=weights.read_value(),
-                )
-            )
-        with tf.control_dependencies([x for x in decayed if x is not None]):
-            tf.raw_ops.ResourceApplyAdam(
-                var=weights.handle,
-                m=_resource(self._momentums[index]).handle,
-                v=_resource(self._velocities[index]).handle,
-                beta1_power=tf.zeros((), kind),  # their share is in `fading`
-                beta2_power=tf.zeros((), kind),
-                lr=tf.cast(rate * fading, kind),
-                beta1=tf.cast(self.beta_1, kind),
-                beta2=tf.cast(beta_2, kind),
-                epsilon=tf.cast(self.epsilon, kind),
-                # An embedding's, which names the rows that it has, becomes dense only
-                # here: all rows' averages fade with each step.
-                grad=tf.cast(tf.convert_to_tensor(gradient), kind),
-            )
+        rate = tf.cast(rate * fading, kind)
+        beta_1, beta_2 = tf.cast(self.beta_1, kind), tf.cast(beta_2, kind)
+        epsilon = tf.cast(self.epsilon, kind)
+        gradient = tf.cast(gradient, kind)
+        weights = _resource(variable)
+        if not isinstance(weights, tf.Variable):  # some rows of one
+            m.assign_add((gradient - m) * (1 - beta_1))
+            v.assign_add((gradient * gradient - v) * (1 - beta_2))
+            weights.assign_sub(rate * m / (tf.sqrt(v) + epsilon))
+            return
+        tf.raw_ops.ResourceApplyAdam(
+            var=weights.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=tf.zeros((), kind),  # their share is in `rate`
+            beta2_power=tf.zeros((), kind),
+            lr=rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
+            grad=gradient,
+        )
 
 
 def _below_one(kind):

@@ -3,10 +3,11 @@
 import keras
 
 from keras_nlp_lite.checks import check_fraction
+from keras_nlp_lite.optimizers.planned_schedule import PlannedSchedule
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")
-class PlannedDecay(keras.optimizers.schedules.LearningRateSchedule):
+class PlannedDecay(PlannedSchedule):
     """Rises in a line to its peak, then falls in a line to zero, over a planned time.
 
     Nobody has to count steps: a task's `fit` calls `plan` with those that it is going
@@ -25,27 +26,8 @@ class PlannedDecay(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, peak, warmup=0.06):
-        super().__init__()
         check_fraction("warmup", warmup)
-        self.peak = peak
-        self.warmup = warmup
-        # Variables, so that a traced step sees the next plan, too.
-        self._start = keras.Variable(0, dtype="int64", trainable=False)
-        self._steps = keras.Variable(0, dtype="int64", trainable=False)
-
-    def plan(self, start, steps):
-        """From which step on, counted from 0, and for how many."""
-        self._start.assign(start)
-        self._steps.assign(steps)
-
-    def __call__(self, step):
-        done = keras.ops.cast(step - self._start, "float32")
-        steps = keras.ops.cast(self._steps, "float32")
-        rising = keras.ops.maximum(self.warmup * steps, 1.0)
-        falling = keras.ops.maximum(steps - rising, 1.0)
-        share = keras.ops.minimum((done + 1) / rising, (steps - done) / falling)
-        share = keras.ops.clip(share, 0.0, 1.0)
-        return self.peak * keras.ops.where(steps > 0, share, 1.0)
+        super().__init__(peak, "linear", float(warmup))
 
     def get_config(self):
         return {"peak": self.peak, "warmup": self.warmup}

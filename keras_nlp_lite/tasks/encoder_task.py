@@ -11,9 +11,6 @@ from keras_nlp_lite.tasks.text_preprocessor import TextPreprocessor
 
 _FEW = 32  # rows, as many as `predict` takes at once
 
-# Biases and norms are few, and decay would pull norms from one to zero.
-_NO_DECAY = ["bias", "beta", "gamma"]
-
 
 class EncoderTask(Task):
     """A task whose preprocessor, backbone and head are three separate choices.
@@ -140,9 +137,9 @@ class EncoderTask(Task):
 
     def auto_optimizer(self):
         """AdamW whose rate rises in the first steps and falls to zero in the last."""
-        optimizer = AdamW(PlannedDecay(self.peak_learning_rate), weight_decay=0.01)
-        optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
-        return optimizer
+        return AdamW(
+            PlannedDecay(self.peak_learning_rate), weight_decay=0.01, spare_norms=True
+        )
 
     # Answering
 
