@@ -23,6 +23,7 @@ _ROOMS = (
     "samplers",
     "tasks",
     "tokenizers",
+    "training",
 )
 
 __all__ = ["__version__", *_ROOMS]

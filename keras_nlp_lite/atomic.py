@@ -1,13 +1,14 @@
 """Writing a file or folder so that an interruption leaves the old one whole."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, *, durable=False):
     """Gives a path to write to, and moves it over `path` once the block succeeds.
 
     The new file or folder is written beside `path`, on the same file system, so that
@@ -17,6 +18,9 @@ def replacing(path):
 
     Args:
         path: File or folder to replace; its suffix is kept, since savers read it.
+        durable: Whether it is on the disk before it takes the name, so that a power
+            cut, too, leaves the old one or the new one whole. Costs the time that
+            the disk takes.
 
     Yields:
         str, the path to write to. Nothing is there yet.
@@ -38,6 +42,8 @@ def replacing(path):
     try:
         temporary = os.path.join(scratch, name)
         yield temporary
+        if durable:
+            _flush_all(temporary)
         if os.path.isdir(temporary) and os.path.lexists(path):
             # A folder cannot be renamed over a full one: the old one steps aside,
             # and comes back if the new one cannot take its place.
@@ -50,5 +56,32 @@ def replacing(path):
                 raise
         else:
             os.replace(temporary, path)
+        if durable:
+            _flush(parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _flush_all(path):
+    """Waits until a file, or a folder and all within it, is on the disk."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            _flush(os.path.join(folder, name))
+        _flush(folder)
+    if os.path.isfile(path):
+        _flush(path)
+
+
+def _flush(path):
+    # Some file systems know no such thing for folders, and look after themselves.
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # folders on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

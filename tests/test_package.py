@@ -98,6 +98,19 @@ def test_the_readmes_encoder_runs(reviews, monkeypatch):
     assert len(names["found"][0]) == 2
 
 
+def test_the_readmes_training_runs_and_goes_on(reviews):
+    policy = keras.config.dtype_policy()
+    names = {"train": knl.data.read_directory("aclImdb/train", seed=1)}
+    try:
+        exec(readme_example("ResumableRun"), names)
+        steps = names["model"].optimizer.iterations.numpy()
+        exec(readme_example("ResumableRun"), names)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert steps == 3 * 7
+    assert names["model"].optimizer.iterations.numpy() == steps  # it was over
+
+
 def test_the_readmes_attention_runs(capsys):
     q, k, v = tf.random.normal((3, 2, 5, 4, 8))
     mask = tf.constant([[True] * 5, [True, True, False, False, False]])

@@ -140,9 +140,27 @@ def train(
         ),
     ] = False,
     encoding: Annotated[str, typer.Option(help="How the files are encoded.")] = "utf-8",
+    distribute: Annotated[
+        str,
+        typer.Option(
+            help="Devices to train on: none, mirrored (all that are visible), "
+            "multi_worker (the machines that the environment names) or auto."
+        ),
+    ] = "none",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, bfloat16, float16, or auto: what is fast on this device."
+        ),
+    ] = "float32",
 ):
     """Train a classifier, and test it if PATH holds a folder test/."""
     with quiet_start():
+        from keras_nlp_lite.training.distribute import distribute as spread
+        from keras_nlp_lite.training.precision import set_precision
+
+        spread(distribute)
+        set_precision(precision)
         from keras_nlp_lite.cli.corpus import Reading
         from keras_nlp_lite.cli.runs import free_folder
         from keras_nlp_lite.cli.training import train
@@ -282,6 +300,35 @@ def demo(
     with quiet_start():
         from keras_nlp_lite.cli.demo import demo
     demo(run, examples)
+
+
+@app.command(
+    epilog="Example: keras-nlp-lite launch --workers 2 script.py --epochs 3",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+@plainly
+def launch(
+    script: Annotated[
+        list[str],
+        typer.Argument(metavar="SCRIPT [ARGUMENTS]", help="A Python script."),
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 2,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of each worker. By default the cores, shared evenly."
+        ),
+    ] = None,
+):
+    """Try out on this machine a script that is meant for several: a worker each.
+
+    The script calls knl.training.distribute("auto"). Options of launch stand before it.
+    """
+    import sys
+
+    from keras_nlp_lite.cli.launching import launch as start
+
+    raise typer.Exit(start([sys.executable, *script], workers, threads=threads))
 
 
 app.add_typer(tokenizer_commands.app, name="tokenizer")

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive_int
+from keras_nlp_lite.data.row_slices import row_slices
 from keras_nlp_lite.untuned import untuned
 
 # A call from TensorFlow into Python costs about 0.2 ms, as much as reading 30 small
@@ -121,22 +122,45 @@ class Batching:
         )
 
     def _dataset(self, examples, chosen, reshuffle):
-        """Batches of the chosen examples, int [n], in that order or reshuffled."""
+        """Batches of the chosen examples, int [n], in that order or reshuffled.
+
+        Its `sliced` reads no more than some parts of each batch, as `row_slices` cuts
+        them: for replicas that share the batches.
+        """
         size = self.batch_size
         at_once = max(1, READ_AT_ONCE // size) * size  # whole batches: rebatch splits
-        dataset = _numbers(chosen, at_once, reshuffle, self.seed).map(
-            _reader(examples), num_parallel_calls=READERS, deterministic=True
-        )
-        if at_once != size:
-            dataset = dataset.rebatch(size)
-        if examples.unpack is not None:
-            unpack = tf.autograph.experimental.do_not_convert(examples.unpack)
-            dataset = dataset.map(unpack)
         batches = -(-len(chosen) // size)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
-        dataset = untuned(dataset.prefetch(PREFETCH))
+        mixer = None
+        if reshuffle:
+            seed = self.seed
+            if seed is None:
+                seed = np.random.randint(
+                    2**32, dtype="uint32"
+                )  # as set_random_seed says
+            # 1: other numbers than the split's. One for the dataset and its slices, so
+            # that an epoch's order does not depend on who reads it.
+            mixer = np.random.RandomState([seed, 1])
+
+        def read(numbers, count):
+            dataset = numbers.map(
+                _reader(examples), num_parallel_calls=READERS, deterministic=True
+            )
+            if count is None and at_once != size:
+                dataset = dataset.rebatch(size)
+            if examples.unpack is not None:
+                unpack = tf.autograph.experimental.do_not_convert(examples.unpack)
+                dataset = dataset.map(unpack)
+            count = tf.data.experimental.assert_cardinality(count or batches)
+            return untuned(dataset.apply(count).prefetch(PREFETCH))
+
+        def sliced(mine, parts):
+            numbers = _numbers(chosen, size, mixer)
+            return read(row_slices(numbers, mine, parts), batches * len(mine))
+
+        dataset = read(_numbers(chosen, at_once, mixer), None)
         dataset.class_names = examples.class_names
         dataset.batch_size = size
+        dataset.sliced = sliced
         return dataset
 
 
@@ -144,17 +168,15 @@ def _is_integer(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _numbers(chosen, size, reshuffle, seed):
-    """The chosen examples' numbers, `size` at a time, reshuffled each epoch if asked.
+def _numbers(chosen, size, mixer):
+    """The chosen examples' numbers, `size` at a time, in a new order each epoch if there
+    is a mixer, np.random.RandomState.
 
     A permutation of all numbers mixes better than a shuffle buffer that is smaller
     than the data, and takes less memory than one as large: 8 bytes an example.
     """
-    if not reshuffle:
+    if mixer is None:
         return _slices(chosen, size)
-    if seed is None:
-        seed = np.random.randint(2**32, dtype="uint32")  # as set_random_seed decides
-    mixer = np.random.RandomState([seed, 1])  # 1: other numbers than the split's
 
     def epoch(_):
         mixed = tf.numpy_function(lambda: mixer.permutation(chosen), [], tf.int64)

@@ -189,7 +189,10 @@ def _from_arrays(x, y, sample_weight, batch_size, shuffle):
     alone = len(parts) == 1 and not isinstance(parts[0], tuple)
     dataset = tf.data.Dataset.from_tensor_slices(parts[0] if alone else tuple(parts))
     if shuffle and lengths[0]:
-        dataset = dataset.shuffle(lengths[0], reshuffle_each_iteration=True)
+        # TensorFlow's own seed counts what was made before, which workers that share
+        # the batches may not have in common.
+        seed = np.random.randint(2**31)
+        dataset = dataset.shuffle(lengths[0], seed, reshuffle_each_iteration=True)
     return dataset.batch(batch_size)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_nlp_lite.checks import check_positive_int
 from keras_nlp_lite.metrics import Bleu
 from keras_nlp_lite.monitoring.misclassified import markdown_escape
+from keras_nlp_lite.workers import is_chief
 
 _SEED = 20_212
 _MOST_TEXTS_READ = 100_000  # of validation data, to draw the sample from
@@ -120,7 +121,7 @@ class GenerationSample(keras.callbacks.Callback):
         scores = self._scores(texts)
         if logs is not None:
             logs.update(scores)
-        if self.log_dir is not None:
+        if self.log_dir is not None and is_chief():
             table = generation_table(self._sources, texts, self._references, scores)
             with self._open_writer().as_default():
                 tf.summary.text("generation", table, step=epoch)

@@ -1,6 +1,7 @@
 """What a text run shows in TensorBoard."""
 
 import contextlib
+import tempfile
 import weakref
 
 import keras
@@ -13,6 +14,7 @@ from keras_nlp_lite.monitoring.confusion_matrix import (
 from keras_nlp_lite.monitoring.misclassified import misclassified_table
 from keras_nlp_lite.monitoring.training_pace import TrainingPace
 from keras_nlp_lite.monitoring.validation_sample import validation_sample
+from keras_nlp_lite.workers import is_chief
 
 _BATCH = 256  # texts predicted at once
 _MOST_CLASSES = 100  # in the confusion matrix: beyond, nothing in it can be read
@@ -78,6 +80,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
                     f"`{name}` must be an integer of at least 0, where 0 is none. "
                     f"Received: {name}={count!r}."
                 )
+        if not is_chief():  # of several workers: what it logs is for nobody
+            self._for_nobody = tempfile.TemporaryDirectory()
+            log_dir = self._for_nobody.name
         super().__init__(log_dir, **{"write_graph": False, **kwargs})
         self.validation_data = validation_data
         self.examples = examples
@@ -119,7 +124,8 @@ class TensorBoard(keras.callbacks.TensorBoard):
             super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {**(logs or {}), **self._rate(*self._pace.epoch())}
+        # A callback that measures the rate better may have told it already.
+        logs = {**self._rate(*self._pace.epoch()), **(logs or {})}
         with self._every_step():
             super().on_epoch_end(epoch, logs)
             if self._sample is not None:

@@ -144,9 +144,10 @@ def name_of(loss):
 
 def _refuse_unless(fine, labels, wanted):
     """Stops the graph with a sentence that names the first label that is not fine."""
-    first = tf.gather(labels, tf.argmin(tf.cast(fine, tf.int32)))
+    first = tf.boolean_mask(labels, tf.logical_not(fine))[:1]  # there may be no label
     if first.dtype != tf.string:
         first = tf.as_string(first, shortest=first.dtype.is_floating)
+    first = tf.strings.reduce_join(first)
     tf.debugging.Assert(
         tf.reduce_all(fine),
         [tf.strings.join([f"A label must be {wanted}. Received: ", first, "."])],

@@ -48,10 +48,9 @@ class LanguageTask(WritingTask):
     def preprocess_question(self, x):
         return (self.preprocessor(x)[0],)
 
-    def _prepared(self, raw, budget=0, shuffle=False, verbose=0):
+    def _kept(self, raw, budget, shuffle, verbose):
         # Kept rows would be handed out by as many as there were texts in a batch.
-        budget = 0 if self.packed else budget
-        return super()._prepared(raw, budget, shuffle, verbose)
+        return None if self.packed else super()._kept(raw, budget, shuffle, verbose)
 
     def auto_loss(self):
         return SmoothedCrossentropy(self.label_smoothing)

@@ -10,7 +10,6 @@ import weakref
 import keras
 import tensorflow as tf
 
-from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.data.raw_batches import (
     any_number_of,
     as_array,
@@ -25,9 +24,20 @@ from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
 from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.ops import portable_ops
 from keras_nlp_lite.tasks.plain_errors import plain_errors
+from keras_nlp_lite.tasks.replay import Replay, resumable_run
+from keras_nlp_lite.tasks.spread import (
+    EvenMean,
+    batch_spec,
+    several_steps,
+    share_of_loss,
+    spread,
+    with_class_weights,
+    with_peers,
+)
 from keras_nlp_lite.tasks.steps import choose_steps, count_batches
 from keras_nlp_lite.tasks.waiting_bar import waiting_bar
 from keras_nlp_lite.untuned import untuned
+from keras_nlp_lite.workers import is_chief, replacing_by_chief
 
 
 class Task(keras.Model):
@@ -61,9 +71,13 @@ class Task(keras.Model):
         self.preprocessor = preprocessor
         # In plain objects: TensorFlow would track datasets and functions that are
         # attributes, and try to export them.
-        self._fitting = types.SimpleNamespace(validation=None, rows=None)
+        self._fitting = types.SimpleNamespace(
+            validation=None, rows=None, replay=None, logs=None
+        )
         self._adapted = None
-        self._on_batch = types.SimpleNamespace(preprocess={})
+        self._on_batch = types.SimpleNamespace(
+            preprocess={}, answer=tf.function(self.answer)
+        )
         self._auto_steps = False
 
     # What monitoring may look at while `fit` runs
@@ -174,16 +188,19 @@ class Task(keras.Model):
                 baselines, whose steps are short; 1 on encoders.
             **kwargs: The rest of `keras.Model.compile`.
         """
-        super().compile(
-            optimizer=self.auto_optimizer() if _auto(optimizer) else optimizer,
-            loss=self.auto_loss() if _auto(loss) else loss,
-            metrics=self.auto_metrics() if _auto(metrics) else metrics,
-            jit_compile=False,
-            steps_per_execution=1
-            if _auto(steps_per_execution)
-            else steps_per_execution,
-            **kwargs,
-        )
+        with self.distribute_strategy.scope():
+            super().compile(
+                optimizer=self.auto_optimizer() if _auto(optimizer) else optimizer,
+                loss=self.auto_loss() if _auto(loss) else loss,
+                metrics=self.auto_metrics() if _auto(metrics) else metrics,
+                jit_compile=False,
+                steps_per_execution=1
+                if _auto(steps_per_execution)
+                else steps_per_execution,
+                **kwargs,
+            )
+            if self._is_spread:  # past the setter, which would list one more metric
+                vars(self)["_loss_tracker"] = EvenMean(name="loss")
         self._auto_steps = _auto(steps_per_execution)
         # Keras would let no model be compiled that holds a string layer; ours runs
         # outside the compiled step.
@@ -195,8 +212,21 @@ class Task(keras.Model):
         if _auto(optimizer):  # whose config does not tell which weights may decay
             self._policies["optimizer"] = optimizer
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        share = share_of_loss(self.loss, y, sample_weight, y_pred)
+        return loss if share is None else loss * tf.cast(share, loss.dtype)
+
+    @property
+    def _is_spread(self):
+        """Whether batches are spread over several replicas."""
+        return self.distribute_strategy.num_replicas_in_sync > 1
+
     def _xla_helps(self):
-        if not tf.config.list_physical_devices("GPU"):
+        # XLA cannot compile a step in which replicas wait for each other.
+        if self._is_spread or not tf.config.list_physical_devices("GPU"):
             return False
         outside = [self, *_with_parts(self.preprocessor)]
         inside = [x for x in self._flatten_layers() if not any(x is y for y in outside)]
@@ -219,9 +249,13 @@ class Task(keras.Model):
                 "tensors. Received: text. Try preprocessor=..., which makes ids of it."
             )
 
+    def _ensure_built(self):
+        with self.distribute_strategy.scope():
+            self.ensure_built()
+
     def _get_ready(self):
         """Before anything runs: weights, and a compiled state."""
-        self.ensure_built()
+        self._ensure_built()
         if not self.compiled:
             self.compile()
 
@@ -230,8 +264,7 @@ class Task(keras.Model):
         if not self._auto_steps:
             return self.steps_per_execution
         # Keras cannot loop over batches that are spread over several devices.
-        spread = self.distribute_strategy.num_replicas_in_sync > 1
-        most = 1 if spread else self.steps_a_call
+        most = 1 if self._is_spread else self.steps_a_call
         return choose_steps(most, batches, wanted, callbacks)
 
     # Training and answering, on raw input
@@ -267,7 +300,7 @@ class Task(keras.Model):
                 self.preprocessor.adapt(dataset)
             else:
                 self.preprocessor.adapt(dataset.map(_first))
-        self.ensure_built()
+        self._ensure_built()
 
     def fit(
         self,
@@ -312,24 +345,31 @@ class Task(keras.Model):
         """
         keras_arguments = {
             "epochs": epochs,
-            "verbose": verbose,
+            "verbose": self._verbosity(verbose),
             "callbacks": _and_tidy_up(callbacks),
-            "class_weight": class_weight,
-            "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch,
             "validation_steps": validation_steps,
             "validation_freq": validation_freq,
         }
+        run = resumable_run(callbacks)
+        if run is not None:  # before anything draws random numbers
+            run.take_up(self, keras_arguments["callbacks"], epochs)
+        goes_on = steps_per_epoch is not None or is_stream(x)
         if self.preprocessor is None:
             self._refuse_text(x)
             self._get_ready()
             self._set_steps(self._choose_steps(None, steps_per_epoch or 1, callbacks))
             batches = steps_per_epoch or count_batches(x, batch_size, validation_split)
-            with self._planned(batches, epochs, initial_epoch):
+            with (
+                self._planned(batches, epochs, initial_epoch),
+                self._resumed(run, initial_epoch, goes_on) as first_epoch,
+            ):
                 return super().fit(
                     x,
                     y,
+                    initial_epoch=first_epoch,
                     batch_size=batch_size,
+                    class_weight=class_weight,
                     validation_split=validation_split,
                     validation_data=validation_data,
                     shuffle=shuffle,
@@ -344,7 +384,7 @@ class Task(keras.Model):
         budget = CACHE_BYTES if cache is True else int(cache)
         if epochs - initial_epoch < 2:
             budget = 0  # what is read once need not be kept
-        with plain_errors(), self._watched():
+        with plain_errors(), with_peers(self.distribute_strategy), self._watched():
             raw = raw_batches(
                 x, y, sample_weight, batch_size=batch_size, shuffle=shuffle
             )
@@ -361,23 +401,27 @@ class Task(keras.Model):
             self._get_ready()
             finite = steps_per_epoch is None and not is_stream(x)
             rows = finite and self._rows_adapted_to(x, budget, shuffle)
-            if not rows:
-                rows = self._prepared(raw, budget if finite else 0, shuffle, verbose)
+            if not rows and finite:
+                rows = self._kept(raw, budget, shuffle, verbose)
             if finite:
                 self._fitting.rows = getattr(rows, "num_rows", None)
             if validation_data is not None:
                 finite = validation_steps is None and not is_stream(validation_data[0])
-                validation_data = self._prepared(
-                    held_out, budget if finite else 0, False, verbose
-                )
-            batches = int(rows.cardinality())
+                kept = finite and self._kept(held_out, budget, False, verbose)
+                validation_data = self._given_out(kept, held_out)
+            batches = int((rows or raw).cardinality())
+            rows = self._given_out(rows, raw, class_weight)
             steps = self._choose_steps(batches, steps_per_epoch, callbacks)
             if validation_steps:
                 steps = math.gcd(steps, validation_steps)
             self._set_steps(steps)
-            with self._planned(steps_per_epoch or batches, epochs, initial_epoch):
+            with (
+                self._planned(steps_per_epoch or batches, epochs, initial_epoch),
+                self._resumed(run, initial_epoch, goes_on) as first_epoch,
+            ):
                 return super().fit(
                     rows,
+                    initial_epoch=first_epoch,
                     shuffle=False,
                     validation_data=validation_data,
                     **keras_arguments,
@@ -404,9 +448,8 @@ class Task(keras.Model):
                     )
             dataset = raw_batches(x, y, sample_weight, batch_size=batch_size)
             self.check_data(dataset, labels=True)
-            dataset = self._prepared(dataset)
             with self._steps(self._choose_steps(int(dataset.cardinality()), steps)):
-                return super().evaluate(dataset, **kwargs)
+                return super().evaluate(self._given_out(None, dataset), **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
         """Keras's `predict`, on raw input; labels in a Dataset are passed over.
@@ -414,15 +457,23 @@ class Task(keras.Model):
         Returns:
             `answers` for every row, a NumPy array.
         """
-        self.ensure_built()
+        self._ensure_built()
         with plain_errors(), self._steps(1):
             if self.preprocessor is None:
                 self._refuse_text(x)
                 return super().predict(x, batch_size=batch_size, **kwargs)
             dataset = raw_batches(x, batch_size=batch_size)
             self.check_data(dataset, labels=False)
-            rows = self._mapped(dataset.map(_first), self.preprocess_question)
-            return super().predict(untuned(rows.prefetch(2)), **kwargs)
+            rows = spread(
+                dataset,
+                self.distribute_strategy,
+                lambda slices: untuned(
+                    self._mapped(slices.map(_first), self.preprocess_question).prefetch(
+                        2
+                    )
+                ),
+            )
+            return super().predict(rows, **kwargs)
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -450,10 +501,17 @@ class Task(keras.Model):
 
     def predict_on_batch(self, x):
         """Keras's `predict_on_batch`, on one batch of raw input."""
-        self.ensure_built()
+        self._ensure_built()
+        (batch,) = self._batch(x, preprocess=self.preprocess_question)
+        if self._is_spread:  # where each replica would answer the whole batch
+            outputs = self._on_batch.answer(batch)
+            return tf.nest.map_structure(lambda part: part.numpy(), outputs)
         with self._steps(1):
-            batch = self._batch(x, preprocess=self.preprocess_question)
-            return super().predict_on_batch(*batch)
+            return super().predict_on_batch(batch)
+
+    def _verbosity(self, verbose):
+        """Keras's `verbose`: of several workers, the chief alone speaks."""
+        return verbose if is_chief(self.distribute_strategy) else 0
 
     def _can_take_numbers(self):
         """Whether preprocessing is this package's, which takes numbers for its texts."""
@@ -494,17 +552,24 @@ class Task(keras.Model):
             prepare = tf.autograph.experimental.do_not_convert(prepare)
         return raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
-    def _prepared(self, raw, budget=0, shuffle=False, verbose=0):
-        """Dataset of prepared batches, from memory if they fit into `budget` bytes."""
-        rows = self._mapped(raw)
-        if budget and not getattr(self.preprocessor, "is_random", False):
-            progress = waiting_bar(raw) if verbose in ("auto", 1) else None
-            kept = cache_rows(
-                untuned(rows), budget=budget, shuffle=shuffle, progress=progress
-            )
-            if kept is not None:
-                return kept
-        return untuned(rows.prefetch(2))
+    def _kept(self, raw, budget, shuffle, verbose):
+        """Dataset of prepared batches in memory; None if they take over `budget` bytes."""
+        if not budget or getattr(self.preprocessor, "is_random", False):
+            return None
+        progress = waiting_bar(raw) if verbose in ("auto", 1) else None
+        rows = untuned(self._mapped(raw))
+        return cache_rows(rows, budget=budget, shuffle=shuffle, progress=progress)
+
+    def _given_out(self, kept, raw, class_weight=None):
+        """Prepared batches for every replica: those in memory, or made as they come."""
+
+        def prepare(slices):
+            prepared = slices if kept else self._mapped(slices)
+            if class_weight is not None:
+                prepared = with_class_weights(prepared, class_weight)
+            return prepared if prepared is slices else untuned(prepared.prefetch(2))
+
+        return spread(kept or raw, self.distribute_strategy, prepare)
 
     def _batch(self, *parts, preprocess=None):
         """One raw batch, prepared."""
@@ -558,12 +623,63 @@ class Task(keras.Model):
             yield
             return
         batches = max(batches or 0, 0)
-        start = int(optimizer._iterations) - batches * initial_epoch
+        start = int(optimizer._iterations.numpy()) - batches * initial_epoch
         schedule.plan(start, batches * epochs)
         try:
             yield
         finally:
             schedule.plan(0, 0)  # steps after the last would change nothing
+
+    @contextlib.contextmanager
+    def _resumed(self, run, initial_epoch, goes_on):
+        """`fit` goes on where a run was, if there is one.
+
+        Args:
+            run: What `resumable_run` found, or None.
+            initial_epoch: int, where `fit` begins if there is nothing to go on from.
+            goes_on: As in `Replay`.
+
+        Yields:
+            int, the epoch that Keras is to begin with.
+        """
+        position = run and run.position
+        if position:
+            self._fitting.replay = Replay(run, self, goes_on)
+            self._fitting.logs = position["logs"]
+        try:
+            yield position["epoch"] if position else initial_epoch
+        finally:
+            self._fitting.replay = self._fitting.logs = None
+            if run:
+                run.let_go()
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None:
+            # Keras would take a batch, which moves every shuffle on, and its mean.
+            data_batch = batch_spec(iterator._distributed_dataset)
+        super()._maybe_symbolic_build(data_batch=data_batch)
+        replay = self._fitting.replay
+        if replay is not None and replay.iterator is None:
+            replay.iterator = iterator  # nowhere else does Keras show it
+
+    def _make_function(self, step_function):
+        if self.steps_per_execution == 1 or not self._is_spread:
+            return super()._make_function(step_function)
+        return several_steps(
+            step_function, self.distribute_strategy, self.steps_per_execution
+        )
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force)
+        # Keras has all that it trains with, and no callback has heard of it yet.
+        replay, self._fitting.replay = self._fitting.replay, None
+        if replay is not None:
+            replay.start()
+
+    def _get_metrics_result_or_logs(self, logs):
+        # An epoch that was over but for its validation has no batch to tell of.
+        before, self._fitting.logs = self._fitting.logs, None
+        return super()._get_metrics_result_or_logs(logs or before or logs)
 
     @contextlib.contextmanager
     def _watched(self):
@@ -576,7 +692,10 @@ class Task(keras.Model):
     # Keeping
 
     def save(self, filepath, overwrite=True, **kwargs):
-        """Keras's `save`; an interrupted one leaves the old file as it was."""
+        """Keras's `save`; an interrupted one leaves the old file as it was.
+
+        Several workers call it together: the chief's file stays.
+        """
         if "://" in str(filepath):  # no disk of ours: Keras's own way
             super().save(filepath, overwrite=overwrite, **kwargs)
             return
@@ -590,7 +709,7 @@ class Task(keras.Model):
                 "A model with its vocabulary goes into a .keras file. Received: "
                 f"filepath={str(filepath)!r}."
             )
-        with replacing(filepath) as temporary:
+        with replacing_by_chief(filepath, self.distribute_strategy) as temporary:
             super().save(temporary, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", verbose=None, **kwargs):
@@ -598,6 +717,7 @@ class Task(keras.Model):
 
         `served = tf.saved_model.load(filepath)`, then `served.serve(strings)`, needs
         nothing of this package. An interrupted export leaves the old one as it was.
+        Several workers call it together: the chief's folder stays.
 
         Args:
             filepath: Folder to write.
@@ -609,7 +729,7 @@ class Task(keras.Model):
         Raises:
             ValueError: there is something at `filepath` that is no export.
         """
-        self.ensure_built()
+        self._ensure_built()
         if format != "tf_saved_model" or self.preprocessor is None:
             super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
@@ -633,7 +753,7 @@ class Task(keras.Model):
         for resource in self.serving_resources():
             archive.track(resource)
         archive.add_endpoint("serve", self.serve, signature)
-        with replacing(filepath) as temporary:
+        with replacing_by_chief(filepath, self.distribute_strategy) as temporary:
             archive.write_out(temporary, verbose=bool(verbose))
 
 
@@ -652,11 +772,14 @@ def _with_parts(layer):
 
 def _and_tidy_up(callbacks):
     """Callbacks, and one more that hands memory back: each epoch shuffles anew, and
-    leaves holes of other sizes than the next one needs."""
+    leaves holes of other sizes than the next one needs. One that keeps what the others
+    remember hears of everything after them."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
     tidy_up = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: give_back())
-    return [*keras.tree.flatten(callbacks or []), tidy_up]
+    callbacks = [*keras.tree.flatten(callbacks or []), tidy_up]
+    run = resumable_run(callbacks)
+    return [c for c in callbacks if c is not run] + ([run] if run else [])
 
 
 def _auto(value):
