@@ -3,6 +3,7 @@
 from keras_nlp_lite.optimizers.adam_w import AdamW
 from keras_nlp_lite.optimizers.extended import SGD, Adafactor, Adam, Lamb, Lion, Muon
 from keras_nlp_lite.optimizers.layer_depths import layer_depths
+from keras_nlp_lite.optimizers.loss_scale import LossScaleOptimizer
 from keras_nlp_lite.optimizers.planned_decay import PlannedDecay
 from keras_nlp_lite.optimizers.planned_schedule import PlannedSchedule
 
@@ -13,6 +14,7 @@ __all__ = [
     "AdamW",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
     "Muon",
     "PlannedDecay",
     "PlannedSchedule",

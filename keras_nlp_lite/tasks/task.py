@@ -23,6 +23,7 @@ from keras_nlp_lite.data.raw_batches import (
 from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
 from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.ops import portable_ops
+from keras_nlp_lite.optimizers import LossScaleOptimizer
 from keras_nlp_lite.tasks.plain_errors import plain_errors
 from keras_nlp_lite.tasks.replay import Replay, resumable_run
 from keras_nlp_lite.tasks.spread import (
@@ -190,7 +191,10 @@ class Task(keras.Model):
         """
         with self.distribute_strategy.scope():
             super().compile(
-                optimizer=self.auto_optimizer() if _auto(optimizer) else optimizer,
+                optimizer=self._scaled(
+                    self.auto_optimizer() if _auto(optimizer) else optimizer,
+                    kwargs.get("auto_scale_loss", True),
+                ),
                 loss=self.auto_loss() if _auto(loss) else loss,
                 metrics=self.auto_metrics() if _auto(metrics) else metrics,
                 jit_compile=False,
@@ -211,6 +215,17 @@ class Task(keras.Model):
         }
         if _auto(optimizer):  # whose config does not tell which weights may decay
             self._policies["optimizer"] = optimizer
+
+    def _scaled(self, optimizer, auto_scale_loss):
+        """The optimizer, with a loss scale where Keras would give it one."""
+        optimizer = keras.optimizers.get(optimizer)
+        if (
+            not (auto_scale_loss and self.dtype_policy.name == "mixed_float16")
+            or optimizer is None
+            or isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        ):
+            return optimizer
+        return LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -30,7 +30,9 @@ def run(code, workers, **options):
 def test_each_worker_knows_its_number_and_all_addresses():
     status, lines = run(TELL, 3, threads=5)
     assert status == 0
-    assert lines == sorted(f"[{n}] {said}" for n in range(3) for said in ("5", f"{n} 3"))
+    assert lines == sorted(
+        f"[{n}] {said}" for n in range(3) for said in ("5", f"{n} 3")
+    )
 
 
 def test_one_failure_ends_all():

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.optimizers import LossScaleOptimizer
 from keras_nlp_lite.training.optimizer import optimizer
 from keras_nlp_lite.training.sharpness_aware import sharpness_aware
 
@@ -122,6 +123,24 @@ def handed_on(strategy, models, folder):
     }
 
 
+def overflowed(strategy):
+    """Weights, and the loss scale, after a gradient too large on one replica alone."""
+    with strategy.scope():
+        weight = keras.Variable([1.0, 2.0])
+        scaled = LossScaleOptimizer(optimizer("sgd", 1.0), initial_scale=8.0)
+        scaled.build([weight])
+
+    def step(which):
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        scaled.apply([tf.where(number == which, [8.0, np.inf], [8.0, 8.0])])
+
+    states = []
+    for which in (0, 1, 2):  # the last is no replica: all is well
+        tf.function(lambda which=which: strategy.run(step, (which,)))()
+        states.append([*weight.numpy().tolist(), float(scaled.dynamic_scale.numpy())])
+    return states
+
+
 def main(folder):
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],
@@ -132,6 +151,7 @@ def main(folder):
     for case in CASES:
         found[case], models[case] = compared(case, strategy)
     found["handed on"] = handed_on(strategy, models["sharded"], folder)
+    found["overflowed"] = overflowed(strategy)
     print(json.dumps(found))
 
 

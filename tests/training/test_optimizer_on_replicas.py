@@ -46,6 +46,13 @@ def test_what_cannot_be_cut_is_dealt_out_whole(found):
     assert sum(found["sharded whole"]["bytes_per_replica"]) < whole + 100
 
 
+def test_an_overflow_on_either_replica_skips_the_step_of_both(found):
+    first, second, third = found["overflowed"]
+    assert first == [1.0, 2.0, 4.0]  # weights, and half of the scale
+    assert second == [1.0, 2.0, 2.0]
+    assert third == [1.0 - 8.0, 2.0 - 8.0, 2.0]  # 8 / 2 on each of two replicas
+
+
 def test_a_run_goes_on_with_another_number_of_replicas(found):
     assert max(found["handed on"].values()) < 1e-6
 

@@ -245,20 +245,27 @@ def test_afterwards_the_model_is_free_of_it():
     assert not finite(model)
 
 
-def test_an_error_in_a_step_leaves_the_model_free_of_it():
-    class Breaking(keras.layers.Layer):
-        broken = False
+class Breaking(keras.layers.Layer):
+    broken = False
 
-        def call(self, x):
-            if self.broken:
-                raise RuntimeError("broken")
-            return x
+    def call(self, x):
+        if self.broken:
+            raise RuntimeError("broken")
+        return x
 
+
+@pytest.mark.parametrize("epoch_it_breaks_in", [0, 1])
+def test_an_error_in_a_step_leaves_the_model_free_of_it(epoch_it_breaks_in):
     layer = Breaking()
     model = regression(layer, dense(1))
-    layer.broken = True
+
+    def make_anew(epoch, logs):  # as callbacks that freeze layers do
+        layer.broken = epoch == epoch_it_breaks_in
+        model.make_train_function(force=True)
+
+    anew = keras.callbacks.LambdaCallback(on_epoch_begin=make_anew)
     with pytest.raises(RuntimeError, match="broken"):
-        model.fit(*points(4), verbose=0, callbacks=[StopOnNaN()])
+        model.fit(*points(4), epochs=3, verbose=0, callbacks=[StopOnNaN(), anew])
     assert not {"train_step", "compute_loss", "_step_hooks"} & set(vars(model))
     assert "apply" not in vars(model.optimizer)
 
