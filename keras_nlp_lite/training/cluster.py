@@ -3,8 +3,14 @@
 import os
 
 import tensorflow as tf
+from tensorflow.python.distribute.cluster_resolver.slurm_cluster_resolver import (
+    expand_hostlist,
+    expand_tasks_per_node,
+)
 
 from keras_nlp_lite.workers import WORKER, WORKERS
+
+_SLURM_PORT = 8888  # of a machine's first task; the next ones have those behind it
 
 
 def find_cluster():
@@ -29,7 +35,7 @@ def find_cluster():
     elif environment.get(WORKERS):
         resolver = _listed(environment)
     elif int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = _of_slurm(environment)
     else:
         return None
     return resolver if count_workers(resolver) > 1 else None
@@ -50,9 +56,29 @@ def _listed(environment):
             f"{WORKERS} lists {len(workers)} workers, so that {WORKER} must be this "
             f"one's number, from 0 to {len(workers) - 1}. Received: {number!r}."
         )
+    return _resolver(workers, int(number))
+
+
+def _of_slurm(environment):
+    """The cluster of a step of Slurm's.
+
+    TensorFlow's resolver sorts the machines as words, n10 before n2, which gives tasks
+    others' addresses, and it fails where there is no `nvidia-smi`.
+    """
+    names = expand_hostlist(environment["SLURM_STEP_NODELIST"])
+    tasks = expand_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
+    workers = [
+        f"{name}:{_SLURM_PORT + i}"
+        for name, count in zip(names, tasks, strict=True)
+        for i in range(count)
+    ]
+    return _resolver(workers, int(environment["SLURM_PROCID"]))
+
+
+def _resolver(workers, number):
     return tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": workers}),
         task_type="worker",
-        task_id=int(number),
+        task_id=number,
         rpc_layer="grpc",
     )

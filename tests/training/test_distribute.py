@@ -182,13 +182,13 @@ def test_the_environment_names_the_machines(monkeypatch):
         assert found(tf_config, TF_CONFIG=said) is None
     with monkeypatch.context() as slurm:
         variables = {
-            "SLURM_PROCID": "1",
-            "SLURM_STEP_NUM_TASKS": "2",
-            "SLURM_STEP_NODELIST": "n[1-2]",
-            "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+            "SLURM_PROCID": "3",
+            "SLURM_STEP_NUM_TASKS": "13",
+            "SLURM_STEP_NODELIST": "a,n[2-12]",
+            "SLURM_STEP_TASKS_PER_NODE": "2,1(x11)",
         }
-        wanted = ({"worker": ["n1:8888", "n2:8888"]}, "worker", 1)
-        assert found(slurm, **variables) == wanted
+        machines = ["a:8888", "a:8889", *(f"n{i}:8888" for i in range(2, 13))]
+        assert found(slurm, **variables) == ({"worker": machines}, "worker", 3)
 
 
 def test_a_trainer_that_nobody_knows_is_refused(monkeypatch):
