@@ -1,6 +1,8 @@
 """Several workers on one machine, to try out what is meant for several machines."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,8 @@ def launch(command, workers=2, *, threads=None, stdout=None):
     """Runs a command in several processes at once, which find each other as workers.
 
     Each line that they print has the worker's number before it. When one fails, the
-    others, which would wait for it, are ended, too.
+    others, which would wait for it, are ended, too; so are all of them when this
+    process is told to end.
 
     Args:
         command: list of str, a program and its arguments.
@@ -50,7 +53,8 @@ def launch(command, workers=2, *, threads=None, stdout=None):
                 errors="replace",
             )
         )
-    return _follow(processes, stdout or sys.stdout)
+    with _exit_at_sigterm():
+        return _follow(processes, stdout or sys.stdout)
 
 
 def free_ports(count):
@@ -99,6 +103,24 @@ def _follow(processes, stdout):
         _end(processes)
         for thread in threads:
             thread.join()
+
+
+@contextlib.contextmanager
+def _exit_at_sigterm():
+    """Lets SIGTERM unwind this thread, which tells the workers; else they would live on."""
+
+    def leave(number, _):
+        signal.signal(number, signal.SIG_IGN)  # once is enough; `GRACE` is not long
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which may not say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(processes):

@@ -1,4 +1,5 @@
 import io
+import signal
 import sys
 import time
 
@@ -17,6 +18,13 @@ FAIL = f"""
 import os, sys, time
 if os.environ["{WORKER}"] == "1":
     sys.exit(3)
+time.sleep(60)
+"""
+
+
+TELL_AND_WAIT = """
+import os, signal, time
+os.kill(os.getppid(), signal.SIGTERM)
 time.sleep(60)
 """
 
@@ -41,6 +49,16 @@ def test_one_failure_ends_all():
     assert status == 3
     assert lines == ["Worker 1 ended with status 3; the others are told to end, too."]
     assert time.monotonic() - start < 30
+
+
+def test_who_is_told_to_end_ends_its_workers():
+    before = signal.getsignal(signal.SIGTERM)
+    start = time.monotonic()
+    with pytest.raises(SystemExit) as ended:
+        run(TELL_AND_WAIT, 2)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert time.monotonic() - start < 30
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_no_worker_is_refused():
