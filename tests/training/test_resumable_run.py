@@ -330,5 +330,5 @@ def test_settings_that_would_never_save_are_refused(tmp_path, name):
 
 
 def test_a_killed_process_costs_no_bit_of_the_losses(tmp_path):
-    killed_run.kill(tmp_path, epochs=2, times=1)
+    assert killed_run.kill(tmp_path, epochs=2, times=1) == 1
     assert killed_run.losses(tmp_path) == killed_run.losses_of_a_whole_run(epochs=2)
