@@ -2,46 +2,31 @@
 
 import contextlib
 import math
-import os
 import types
-import typing
-import weakref
 
 import keras
 import tensorflow as tf
 
 from keras_nlp_lite.data.raw_batches import (
-    any_number_of,
-    as_array,
-    as_input,
     given,
     holds_text,
     is_stream,
     raw_batches,
     split_arrays,
 )
-from keras_nlp_lite.data.row_cache import CACHE_BYTES, RowStore, cache_rows
+from keras_nlp_lite.data.row_cache import CACHE_BYTES
 from keras_nlp_lite.memory import give_back
 from keras_nlp_lite.ops import portable_ops
-from keras_nlp_lite.optimizers import LossScaleOptimizer
+from keras_nlp_lite.tasks.keeping import Keeping
 from keras_nlp_lite.tasks.plain_errors import plain_errors
-from keras_nlp_lite.tasks.replay import Replay, resumable_run
-from keras_nlp_lite.tasks.spread import (
-    EvenMean,
-    batch_spec,
-    several_steps,
-    share_of_loss,
-    spread,
-    with_class_weights,
-    with_peers,
-)
-from keras_nlp_lite.tasks.steps import choose_steps, count_batches
-from keras_nlp_lite.tasks.waiting_bar import waiting_bar
-from keras_nlp_lite.untuned import untuned
-from keras_nlp_lite.workers import is_chief, replacing_by_chief
+from keras_nlp_lite.tasks.preparation import Preparation
+from keras_nlp_lite.tasks.replay import resumable_run
+from keras_nlp_lite.tasks.spread import with_peers
+from keras_nlp_lite.tasks.steps import count_batches
+from keras_nlp_lite.tasks.trainer import Trainer
 
 
-class Task(keras.Model):
+class Task(Preparation, Keeping, Trainer):
     """A Keras model that preprocesses its own input.
 
     `fit`, `evaluate`, `predict` and the `*_on_batch` methods take raw input, strings
@@ -57,10 +42,6 @@ class Task(keras.Model):
         **kwargs: `name`, `dtype` and the rest of `keras.Model`.
     """
 
-    # One call of the training function runs so many steps, where a step takes less
-    # time than Keras takes to start one. Callbacks hear of batches as often as that.
-    steps_a_call = 1
-
     def __init__(self, *, preprocessor=None, **kwargs):
         if "inputs" in kwargs or "outputs" in kwargs:
             # Keras would rewrite this class, and break every other task model.
@@ -72,14 +53,11 @@ class Task(keras.Model):
         self.preprocessor = preprocessor
         # In plain objects: TensorFlow would track datasets and functions that are
         # attributes, and try to export them.
-        self._fitting = types.SimpleNamespace(
-            validation=None, rows=None, replay=None, logs=None
-        )
+        self._fitting = types.SimpleNamespace(validation=None, rows=None)
         self._adapted = None
         self._on_batch = types.SimpleNamespace(
             preprocess={}, answer=tf.function(self.answer)
         )
-        self._auto_steps = False
 
     # What monitoring may look at while `fit` runs
 
@@ -164,98 +142,6 @@ class Task(keras.Model):
         """Layers whose variables an export holds."""
         return [self]
 
-    # Compiling
-
-    def compile(
-        self,
-        optimizer="auto",
-        loss="auto",
-        metrics="auto",
-        *,
-        jit_compile="auto",
-        steps_per_execution="auto",
-        **kwargs,
-    ):
-        """Keras's `compile`, in which "auto" may stand for what suits the task.
-
-        Args:
-            optimizer: "auto", or any Keras value.
-            loss: "auto", or any Keras value.
-            metrics: "auto", or any Keras value.
-            jit_compile: Whether XLA compiles the step. "auto": on a GPU, where the
-                layers allow it; never on a CPU, where it is the slower way.
-            steps_per_execution: Steps in one call of the training function, which is
-                how often callbacks hear of batches. "auto": up to 64 for the
-                baselines, whose steps are short; 1 on encoders.
-            **kwargs: The rest of `keras.Model.compile`.
-        """
-        with self.distribute_strategy.scope():
-            super().compile(
-                optimizer=self._scaled(
-                    self.auto_optimizer() if _auto(optimizer) else optimizer,
-                    kwargs.get("auto_scale_loss", True),
-                ),
-                loss=self.auto_loss() if _auto(loss) else loss,
-                metrics=self.auto_metrics() if _auto(metrics) else metrics,
-                jit_compile=False,
-                steps_per_execution=1
-                if _auto(steps_per_execution)
-                else steps_per_execution,
-                **kwargs,
-            )
-            if self._is_spread:  # past the setter, which would list one more metric
-                vars(self)["_loss_tracker"] = EvenMean(name="loss")
-        self._auto_steps = _auto(steps_per_execution)
-        # Keras would let no model be compiled that holds a string layer; ours runs
-        # outside the compiled step.
-        self._jit_compile = self._xla_helps() if _auto(jit_compile) else jit_compile
-        self._policies = {
-            "jit_compile": jit_compile,
-            "steps_per_execution": steps_per_execution,
-        }
-        if _auto(optimizer):  # whose config does not tell which weights may decay
-            self._policies["optimizer"] = optimizer
-
-    def _scaled(self, optimizer, auto_scale_loss):
-        """The optimizer, with a loss scale where Keras would give it one."""
-        optimizer = keras.optimizers.get(optimizer)
-        if (
-            not (auto_scale_loss and self.dtype_policy.name == "mixed_float16")
-            or optimizer is None
-            or isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        ):
-            return optimizer
-        return LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        share = share_of_loss(self.loss, y, sample_weight, y_pred)
-        return loss if share is None else loss * tf.cast(share, loss.dtype)
-
-    @property
-    def _is_spread(self):
-        """Whether batches are spread over several replicas."""
-        return self.distribute_strategy.num_replicas_in_sync > 1
-
-    def _xla_helps(self):
-        # XLA cannot compile a step in which replicas wait for each other.
-        if self._is_spread or not tf.config.list_physical_devices("GPU"):
-            return False
-        outside = [self, *_with_parts(self.preprocessor)]
-        inside = [x for x in self._flatten_layers() if not any(x is y for y in outside)]
-        return all(getattr(layer, "supports_jit", True) for layer in inside)
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        return {**config, **self._policies} if config else config
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
     def _refuse_text(self, x):
         """Text is of no use to a model that has nobody to prepare it."""
         if holds_text(x):
@@ -274,48 +160,7 @@ class Task(keras.Model):
         if not self.compiled:
             self.compile()
 
-    def _choose_steps(self, batches, wanted=None, callbacks=None):
-        """How many steps one call of the training function is to run."""
-        if not self._auto_steps:
-            return self.steps_per_execution
-        # Keras cannot loop over batches that are spread over several devices.
-        most = 1 if self._is_spread else self.steps_a_call
-        return choose_steps(most, batches, wanted, callbacks)
-
     # Training and answering, on raw input
-
-    def adapt(self, data):
-        """Adapts the preprocessor to a corpus, in one pass over it.
-
-        Args:
-            data: Training data as `fit` takes it; a tuple (texts, labels); or texts.
-
-        Raises:
-            ValueError: the model has weights already, which would come to stand for
-                other words.
-        """
-        if self.built and getattr(self.preprocessor, "is_adapted", False):
-            raise ValueError(
-                f"This {type(self).__name__} has a vocabulary, and weights for it. To "
-                "adapt to another corpus, make a new model."
-            )
-        with plain_errors():
-            dataset = raw_batches(*(data if isinstance(data, tuple) else (data,)))
-            self.check_data(dataset, labels=False)
-            dataset = self.with_numbered_labels(dataset)
-            if self._can_take_numbers():
-                # The corpus is most often what `fit` gets next: its tokens stay, as
-                # numbers, and need not be read and cut again.
-                store = RowStore() if _batch_size(data) else None
-                self.preprocessor.adapt(dataset, on_batch=store and store.append)
-                if store:
-                    numbering = self.preprocessor.numbering
-                    self._adapted = _Adapted(weakref.ref(data), store, numbering)
-            elif getattr(self.preprocessor, "adapts_on_labels", False):
-                self.preprocessor.adapt(dataset)
-            else:
-                self.preprocessor.adapt(dataset.map(_first))
-        self._ensure_built()
 
     def fit(
         self,
@@ -479,16 +324,7 @@ class Task(keras.Model):
                 return super().predict(x, batch_size=batch_size, **kwargs)
             dataset = raw_batches(x, batch_size=batch_size)
             self.check_data(dataset, labels=False)
-            rows = spread(
-                dataset,
-                self.distribute_strategy,
-                lambda slices: untuned(
-                    self._mapped(slices.map(_first), self.preprocess_question).prefetch(
-                        2
-                    )
-                ),
-            )
-            return super().predict(rows, **kwargs)
+            return super().predict(self._questions(dataset), **kwargs)
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -524,178 +360,6 @@ class Task(keras.Model):
         with self._steps(1):
             return super().predict_on_batch(batch)
 
-    def _verbosity(self, verbose):
-        """Keras's `verbose`: of several workers, the chief alone speaks."""
-        return verbose if is_chief(self.distribute_strategy) else 0
-
-    def _can_take_numbers(self):
-        """Whether preprocessing is this package's, which takes numbers for its texts."""
-        return "takes_numbers" in vars(type(self.preprocessor)) and (
-            type(self).preprocess.__module__.startswith("keras_nlp_lite.")
-        )
-
-    def _rows_adapted_to(self, dataset, budget, shuffle):
-        """Dataset of prepared rows, if `dataset` is what `adapt` just read; else None."""
-        adapted, self._adapted = self._adapted, None
-        if adapted is None or adapted.dataset() is not dataset or not budget:
-            return None
-        if adapted.numbering is not getattr(self.preprocessor, "numbering", None):
-            return None  # it has another vocabulary by now
-        numbered = adapted.store.dataset()
-        return numbered and cache_rows(
-            untuned(self._mapped(numbered)),
-            budget=budget,
-            shuffle=shuffle,
-            batch_size=_batch_size(dataset),
-        )
-
-    def _mapped(self, raw, preprocess=None):
-        """Dataset of prepared batches, out of raw ones."""
-        preprocess = preprocess or self.preprocess
-
-        def prepare(*parts):
-            with tf.device("CPU:0"):
-                prepared = preprocess(*parts)
-            return prepared[0] if len(prepared) == 1 else prepared
-
-        parts = _with_parts(self.preprocessor) or [self.preprocessor]
-        known = ("keras_nlp_lite.", "keras.")
-        ours = all(type(part).__module__.startswith(known) for part in parts)
-        users = ("_standardize", "_split")  # functions that TextVectorization may hold
-        if ours and not any(callable(getattr(self.preprocessor, n, 0)) for n in users):
-            # Nothing to convert: AutoGraph would take half a second to find that out.
-            prepare = tf.autograph.experimental.do_not_convert(prepare)
-        return raw.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-    def _kept(self, raw, budget, shuffle, verbose):
-        """Dataset of prepared batches in memory; None if they take over `budget` bytes."""
-        if not budget or getattr(self.preprocessor, "is_random", False):
-            return None
-        progress = waiting_bar(raw) if verbose in ("auto", 1) else None
-        rows = untuned(self._mapped(raw))
-        return cache_rows(rows, budget=budget, shuffle=shuffle, progress=progress)
-
-    def _given_out(self, kept, raw, class_weight=None):
-        """Prepared batches for every replica: those in memory, or made as they come."""
-
-        def prepare(slices):
-            prepared = slices if kept else self._mapped(slices)
-            if class_weight is not None:
-                prepared = with_class_weights(prepared, class_weight)
-            return prepared if prepared is slices else untuned(prepared.prefetch(2))
-
-        return spread(kept or raw, self.distribute_strategy, prepare)
-
-    def _batch(self, *parts, preprocess=None):
-        """One raw batch, prepared."""
-        preprocess = preprocess or self.preprocess
-        if self.preprocessor is None:
-            return given(*parts)
-        x, *others = parts
-        others = (None if part is None else as_array(part) for part in others)
-        parts = given(as_input(x), *others)
-        # Any number of rows: otherwise each new one would trace anew.
-        signature = tf.nest.map_structure(any_number_of, parts)
-        # Tuples within tuples, too, tell it from others.
-        key = preprocess.__name__, repr(signature)
-        functions = self._on_batch.preprocess
-        if key not in functions:
-            functions[key] = tf.function(preprocess, signature)
-        with plain_errors(), tf.device("CPU:0"):
-            return functions[key](*parts)
-
-    def _set_steps(self, steps):
-        """For `fit`: the functions have the number of steps built in."""
-        if steps != self.steps_per_execution:
-            self.steps_per_execution = steps
-            self.train_function = self.test_function = None
-
-    @contextlib.contextmanager
-    def _steps(self, steps):
-        """Another number of steps a call, for a while, `fit`'s functions untouched."""
-        before = self.steps_per_execution, self.test_function
-        if steps != before[0]:
-            self.steps_per_execution, self.test_function = steps, None
-        try:
-            yield
-        finally:
-            if steps != before[0]:
-                self.steps_per_execution, self.test_function = before
-
-    @contextlib.contextmanager
-    def _planned(self, batches, epochs, initial_epoch):
-        """A learning rate that can be told how long training is to be, knows it.
-
-        Args:
-            batches: int, of an epoch; negative or None if that is not known.
-            epochs: int, at whose end training ends.
-            initial_epoch: int, epochs that count as done.
-        """
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        # Keras's `learning_rate` is the rate of the moment.
-        schedule = getattr(optimizer, "_learning_rate", None)
-        if not hasattr(schedule, "plan"):
-            yield
-            return
-        batches = max(batches or 0, 0)
-        start = int(optimizer._iterations.numpy()) - batches * initial_epoch
-        schedule.plan(start, batches * epochs)
-        try:
-            yield
-        finally:
-            schedule.plan(0, 0)  # steps after the last would change nothing
-
-    @contextlib.contextmanager
-    def _resumed(self, run, initial_epoch, goes_on):
-        """`fit` goes on where a run was, if there is one.
-
-        Args:
-            run: What `resumable_run` found, or None.
-            initial_epoch: int, where `fit` begins if there is nothing to go on from.
-            goes_on: As in `Replay`.
-
-        Yields:
-            int, the epoch that Keras is to begin with.
-        """
-        position = run and run.position
-        if position:
-            self._fitting.replay = Replay(run, self, goes_on)
-            self._fitting.logs = position["logs"]
-        try:
-            yield position["epoch"] if position else initial_epoch
-        finally:
-            self._fitting.replay = self._fitting.logs = None
-            if run:
-                run.let_go()
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        if iterator is not None:
-            # Keras would take a batch, which moves every shuffle on, and its mean.
-            data_batch = batch_spec(iterator._distributed_dataset)
-        super()._maybe_symbolic_build(data_batch=data_batch)
-        replay = self._fitting.replay
-        if replay is not None and replay.iterator is None:
-            replay.iterator = iterator  # nowhere else does Keras show it
-
-    def _make_function(self, step_function):
-        if self.steps_per_execution == 1 or not self._is_spread:
-            return super()._make_function(step_function)
-        return several_steps(
-            step_function, self.distribute_strategy, self.steps_per_execution
-        )
-
-    def make_train_function(self, force=False):
-        super().make_train_function(force)
-        # Keras has all that it trains with, and no callback has heard of it yet.
-        replay, self._fitting.replay = self._fitting.replay, None
-        if replay is not None:
-            replay.start()
-
-    def _get_metrics_result_or_logs(self, logs):
-        # An epoch that was over but for its validation has no batch to tell of.
-        before, self._fitting.logs = self._fitting.logs, None
-        return super()._get_metrics_result_or_logs(logs or before or logs)
-
     @contextlib.contextmanager
     def _watched(self):
         """`fit` shows its raw data while it runs, and lets go of it afterwards."""
@@ -705,84 +369,6 @@ class Task(keras.Model):
             self._fitting.validation = self._fitting.rows = None
 
     # Keeping
-
-    def save(self, filepath, overwrite=True, **kwargs):
-        """Keras's `save`; an interrupted one leaves the old file as it was.
-
-        Several workers call it together: the chief's file stays.
-        """
-        if "://" in str(filepath):  # no disk of ours: Keras's own way
-            super().save(filepath, overwrite=overwrite, **kwargs)
-            return
-        if not overwrite and os.path.exists(filepath):
-            raise ValueError(
-                f"There is a file already. Received: filepath={str(filepath)!r}. "
-                "Try overwrite=True."
-            )
-        if not str(filepath).endswith(".keras"):
-            raise ValueError(
-                "A model with its vocabulary goes into a .keras file. Received: "
-                f"filepath={str(filepath)!r}."
-            )
-        with replacing_by_chief(filepath, self.distribute_strategy) as temporary:
-            super().save(temporary, **kwargs)
-
-    def export(self, filepath, format="tf_saved_model", verbose=None, **kwargs):
-        """Writes one graph, from raw input to `answers`, for serving.
-
-        `served = tf.saved_model.load(filepath)`, then `served.serve(strings)`, needs
-        nothing of this package. An interrupted export leaves the old one as it was.
-        Several workers call it together: the chief's folder stays.
-
-        Args:
-            filepath: Folder to write.
-            format: "tf_saved_model"; for others the model without its preprocessor is
-                exported as Keras does it.
-            verbose: Whether Keras says what it wrote.
-            **kwargs: For other formats, the rest of `keras.Model.export`.
-
-        Raises:
-            ValueError: there is something at `filepath` that is no export.
-        """
-        self._ensure_built()
-        if format != "tf_saved_model" or self.preprocessor is None:
-            super().export(filepath, format=format, verbose=verbose, **kwargs)
-            return
-        if kwargs:
-            raise ValueError(
-                "An export of strings takes no further arguments. Received: "
-                f"{', '.join(kwargs)}."
-            )
-
-        held = os.listdir(filepath) if os.path.isdir(filepath) else [filepath]
-        if os.path.exists(filepath) and "saved_model.pb" not in held:
-            raise ValueError(
-                "An export replaces the folder that it is written to. Received: "
-                f"filepath={str(filepath)!r}, which holds no export. Try a new folder."
-            )
-
-        signature = self.serving_signature()
-        signature = signature if isinstance(signature, list) else [signature]
-
-        archive = keras.export.ExportArchive()
-        for resource in self.serving_resources():
-            archive.track(resource)
-        archive.add_endpoint("serve", self.serve, signature)
-        with replacing_by_chief(filepath, self.distribute_strategy) as temporary:
-            archive.write_out(temporary, verbose=bool(verbose))
-
-
-class _Adapted(typing.NamedTuple):
-    """What `adapt` read, as numbers, for `fit` to take up."""
-
-    dataset: weakref.ref
-    store: RowStore
-    numbering: object
-
-
-def _with_parts(layer):
-    """A layer and all within it; nothing for a function."""
-    return layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else ()
 
 
 def _and_tidy_up(callbacks):
@@ -795,19 +381,3 @@ def _and_tidy_up(callbacks):
     callbacks = [*keras.tree.flatten(callbacks or []), tidy_up]
     run = resumable_run(callbacks)
     return [c for c in callbacks if c is not run] + ([run] if run else [])
-
-
-def _auto(value):
-    return isinstance(value, str) and value == "auto"
-
-
-def _first(x, *_):
-    # A Dataset of a pair by itself would be one of texts and labels.
-    return (x,) if isinstance(x, tuple) else x
-
-
-def _batch_size(data):
-    """What a Dataset of ours was batched to; None for any other data."""
-    return (
-        getattr(data, "batch_size", None) if isinstance(data, tf.data.Dataset) else None
-    )
