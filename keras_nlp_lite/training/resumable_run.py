@@ -2,9 +2,6 @@
 
 import math
 import os
-import signal
-import sys
-import threading
 import time
 import warnings
 
@@ -16,6 +13,8 @@ from keras_nlp_lite.training.callback_states import (
     set_callback_state,
 )
 from keras_nlp_lite.training.checkpoints import Checkpoints
+from keras_nlp_lite.training.cluster import count_workers
+from keras_nlp_lite.training.end_request import EndRequest
 from keras_nlp_lite.training.random_state import (
     get_random_state,
     is_seeded,
@@ -114,6 +113,7 @@ class ResumableRun(keras.callbacks.Callback):
         self.every_steps = every_steps
         self.every_minutes = every_minutes
         self.checkpoints = Checkpoints(folder, keep)
+        self._end_request = EndRequest()
         self._begin(None, [])
 
     def _begin(self, task, callbacks):
@@ -128,8 +128,6 @@ class ResumableRun(keras.callbacks.Callback):
         self._logs = None
         self._history = {"epoch": [], "logs": {}}
         self._metrics = None  # arrays, put aside while validation uses the metrics
-        self._told_to_end = False
-        self._previous_handler = None
         self._saved_at = time.monotonic()  # seconds
 
     # What a task's `fit` asks for
@@ -188,9 +186,7 @@ class ResumableRun(keras.callbacks.Callback):
 
     def let_go(self):
         """`fit` is over, or has failed: signals are again what they were."""
-        if self._previous_handler is not None:
-            signal.signal(signal.SIGTERM, self._previous_handler)
-            self._previous_handler = None
+        self._end_request.let_go()
 
     # What Keras calls
 
@@ -202,12 +198,8 @@ class ResumableRun(keras.callbacks.Callback):
         if self._found is not None:
             self._go_on()
         self._saved_at = time.monotonic()
-        # Only the main thread may say what a signal does. Whoever lets it be ignored
-        # wants it so.
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(
-            signal.SIGTERM
-        ) not in (signal.SIG_IGN, None):
-            self._previous_handler = signal.signal(signal.SIGTERM, self._note)
+        # Should `fit` of a model that is no task fail, nobody would let go.
+        self._end_request.listen(once=self._task is None)
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._found is not None:
@@ -225,7 +217,7 @@ class ResumableRun(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         before, self._step = self._total(), batch + 1
         self._logs = logs
-        if self._told_to_end:
+        if self._end_request.came:
             self._save_and_end()
         elif self.every_steps and (
             self._total() // self.every_steps > before // self.every_steps
@@ -242,7 +234,7 @@ class ResumableRun(keras.callbacks.Callback):
             self._metrics = self._read_metrics()
 
     def on_test_batch_end(self, batch, logs=None):
-        if self._told_to_end:
+        if self._end_request.came:
             self._save_and_end()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -254,7 +246,7 @@ class ResumableRun(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             self._history["logs"].setdefault(name, []).append(value)
         self._save(at_epoch_end=True)
-        if self._told_to_end:
+        if self._end_request.came:
             self._end()
 
     def on_train_end(self, logs=None):
@@ -262,7 +254,7 @@ class ResumableRun(keras.callbacks.Callback):
             self.model._initial_epoch = None
             self._give_history()
             self._found = None
-        if self._told_to_end:
+        if self._end_request.came:
             self._end()
         self.let_go()
 
@@ -416,28 +408,14 @@ class ResumableRun(keras.callbacks.Callback):
 
     # Being told to end
 
-    def _note(self, *_):
-        self._told_to_end = True
-        if self._task is None:
-            # Should `fit` fail, nothing would take the handler away: a second signal
-            # does what it always did.
-            self.let_go()
-
     def _save_and_end(self):
         self._save(together=False)
         self._end()
 
     def _end(self):
-        """What the signal would have done; by default, the end of the process."""
-        self._told_to_end = False
         there = self.checkpoints.steps()
         where = self.checkpoints.path(there[-1]) if there else "no checkpoint"
-        print(f"Told to end (SIGTERM). The run goes on from {where}.", file=sys.stderr)
-        self.let_go()
-        if callable(signal.getsignal(signal.SIGTERM)):
-            signal.raise_signal(signal.SIGTERM)
-        else:
-            raise SystemExit(128 + signal.SIGTERM)
+        self._end_request.obey(f"Told to end (SIGTERM). The run goes on from {where}.")
 
 
 def _same_number(group, variables, arrays):
@@ -455,5 +433,4 @@ def _say(line):
 def _workers(model):
     """Whether there are several workers."""
     resolver = getattr(model.distribute_strategy, "cluster_resolver", None)
-    jobs = resolver.cluster_spec().as_dict() if resolver is not None else {}
-    return sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
+    return resolver is not None and count_workers(resolver) > 1
