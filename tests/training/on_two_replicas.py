@@ -3,6 +3,7 @@
 A script of its own: logical devices have to be made before TensorFlow runs anything.
 """
 
+import contextlib
 import json
 import sys
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from keras_nlp_lite.optimizers import LossScaleOptimizer
 from keras_nlp_lite.training.optimizer import optimizer
+from keras_nlp_lite.training.resumable_run import ResumableRun
 from keras_nlp_lite.training.sharpness_aware import sharpness_aware
 
 STEPS, BATCH, WORDS, WIDTH = 6, 8, 41, 6
@@ -58,15 +60,14 @@ def compiled(case):
     return model
 
 
-def train(model):
+def train(model, callbacks=(), **options):
     rng = np.random.default_rng(0)
     # Some words twice in a batch, and on both replicas.
     ids = rng.integers(0, WORDS, (STEPS * BATCH, 5))
     targets = rng.normal(size=(STEPS * BATCH, 1)).astype("float32")
     losses = Losses()
-    model.fit(
-        ids, targets, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[losses]
-    )
+    options = {"batch_size": BATCH, "shuffle": False, "verbose": 0, **options}
+    model.fit(ids, targets, callbacks=[*callbacks, losses], **options)
     return losses.seen
 
 
@@ -123,6 +124,26 @@ def handed_on(strategy, models, folder):
     }
 
 
+def resumed(strategy, folder):
+    """Differences, to a run on one replica, of runs that go on with another number."""
+    whole = compiled("sharded")
+    losses = train(whole, epochs=2)
+    found = {}
+    scopes = {"one": contextlib.nullcontext, "two": strategy.scope}
+    for first, second in (("one", "two"), ("two", "one")):
+        parts = []
+        for epochs, replicas in ((1, first), (2, second)):
+            with scopes[replicas]():
+                model = compiled("sharded")
+            run = ResumableRun(f"{folder}/from_{first}")
+            parts += train(model, [run], epochs=epochs)
+        found[f"losses, {first} to {second}"] = apart(
+            [np.array(losses)], [np.array(parts)]
+        )
+        found[f"state, {first} to {second}"] = apart(arrays(whole), arrays(model))
+    return found
+
+
 def overflowed(strategy):
     """Weights, and the loss scale, after a gradient too large on one replica alone."""
     with strategy.scope():
@@ -151,6 +172,7 @@ def main(folder):
     for case in CASES:
         found[case], models[case] = compared(case, strategy)
     found["handed on"] = handed_on(strategy, models["sharded"], folder)
+    found["resumed"] = resumed(strategy, folder)
     found["overflowed"] = overflowed(strategy)
     print(json.dumps(found))
 

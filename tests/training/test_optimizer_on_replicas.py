@@ -53,8 +53,9 @@ def test_an_overflow_on_either_replica_skips_the_step_of_both(found):
     assert third == [1.0 - 8.0, 2.0 - 8.0, 2.0]  # 8 / 2 on each of two replicas
 
 
-def test_a_run_goes_on_with_another_number_of_replicas(found):
-    assert max(found["handed on"].values()) < 1e-6
+@pytest.mark.parametrize("how", ["handed on", "resumed"])
+def test_a_run_goes_on_with_another_number_of_replicas(found, how):
+    assert max(found[how].values()) < 1e-6
 
 
 @pytest.mark.parametrize("number", [2, 3, 8])
