@@ -34,10 +34,10 @@ def make_step(how):
     if how in ("one process", "two processes"):
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+        if how == "two processes" and WORKERS not in os.environ:
+            _add_worker()  # which inherits the cores of this process
         number = int(os.environ.get(WORKER, 0))
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[number]})
-    if how == "two processes" and WORKERS not in os.environ:
-        _add_worker()
     import keras
     import numpy as np
     import tensorflow as tf
@@ -90,7 +90,6 @@ def _add_worker():
         [sys.executable, __file__, "--follow"],
         env={**os.environ, WORKER: "1"},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     atexit.register(follower.kill)
 
