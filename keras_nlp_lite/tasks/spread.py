@@ -8,6 +8,12 @@ from keras.src.backend.tensorflow import trainer as keras_trainer
 
 from keras_nlp_lite.data.row_slices import row_slices
 
+# What TensorFlow says where another worker has ended, or its heart does not beat.
+_GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+)
 _as_it_is = tf.autograph.experimental.do_not_convert
 
 
@@ -93,17 +99,18 @@ def with_peers(strategy):
     """Says in one sentence that another worker is gone.
 
     Raises:
-        RuntimeError: TensorFlow has noticed it, some ten seconds after.
+        RuntimeError: TensorFlow has noticed it, within half a minute: of a process
+            that has ended, and of one that does not answer any more.
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except _GONE as error:
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             raise
         raise RuntimeError(
-            "Another worker is gone, and training cannot go on without it. Start the "
+            "Another worker is gone, and the others cannot go on without it. Start the "
             "script on all machines again: with `training.ResumableRun` among the "
-            "callbacks, it goes on from the last checkpoint."
+            "callbacks, `fit` goes on from the last checkpoint."
         ) from error
 
 

@@ -221,6 +221,7 @@ class Task(Preparation, Keeping, Trainer):
             self._set_steps(self._choose_steps(None, steps_per_epoch or 1, callbacks))
             batches = steps_per_epoch or count_batches(x, batch_size, validation_split)
             with (
+                with_peers(self.distribute_strategy),
                 self._planned(batches, epochs, initial_epoch),
                 self._resumed(run, initial_epoch, goes_on) as first_epoch,
             ):
@@ -294,7 +295,7 @@ class Task(Preparation, Keeping, Trainer):
         kwargs["steps"] = steps
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own call, from inside `fit`
             return super().evaluate(x, y, **kwargs)
-        with plain_errors():
+        with plain_errors(), with_peers(self.distribute_strategy):
             self._get_ready()
             if self.preprocessor is None:
                 self._refuse_text(x)
@@ -318,7 +319,8 @@ class Task(Preparation, Keeping, Trainer):
             `answers` for every row, a NumPy array.
         """
         self._ensure_built()
-        with plain_errors(), self._steps(1):
+        peers = with_peers(self.distribute_strategy)
+        with plain_errors(), peers, self._steps(1):
             if self.preprocessor is None:
                 self._refuse_text(x)
                 return super().predict(x, batch_size=batch_size, **kwargs)
