@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras.src.utils import rng_utils
 
 from keras_nlp_lite.checks import check_choice
+from keras_nlp_lite.training.agreement import numbers_of_all
 from keras_nlp_lite.training.cluster import find_cluster
 from keras_nlp_lite.training.multi_worker import mend_keras
 
@@ -93,13 +94,4 @@ def _agree_on_seed(strategy):
     if rng_utils.get_random_seed() is not None:
         return
     own = random.SystemRandom().randrange(2**31)
-
-    @tf.function
-    def agree():
-        return strategy.reduce("SUM", strategy.run(of_first), axis=None)
-
-    def of_first():
-        number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.where(tf.equal(number, 0), tf.constant(own, tf.int64), 0)
-
-    keras.utils.set_random_seed(int(agree()))
+    keras.utils.set_random_seed(numbers_of_all(strategy, own)[0])

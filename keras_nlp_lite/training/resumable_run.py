@@ -8,6 +8,7 @@ import warnings
 import keras
 import tensorflow as tf
 
+from keras_nlp_lite.training.agreement import numbers_of_all
 from keras_nlp_lite.training.callback_states import (
     get_callback_state,
     set_callback_state,
@@ -73,7 +74,8 @@ class ResumableRun(keras.callbacks.Callback):
             newest is damaged.
 
     Raises:
-        ValueError: in `fit`: no checkpoint is whole; the model is another one.
+        ValueError: in `fit`: no checkpoint is whole; the model is another one; workers
+            find unlike checkpoints.
 
     Example:
 
@@ -271,6 +273,18 @@ class ResumableRun(keras.callbacks.Callback):
             )
         for line in torn:
             _say(f"A checkpoint is damaged, and the one before is taken. {line}")
+        if _workers(model):
+            self._check_that_workers_agree(model.distribute_strategy)
+
+    def _check_that_workers_agree(self, strategy):
+        steps = numbers_of_all(strategy, self._found.step if self._found else -1)
+        if len(set(steps)) > 1:
+            found = ", ".join("none" if step < 0 else f"step {step}" for step in steps)
+            raise ValueError(
+                "All workers must find the same checkpoint. Received: folder="
+                f"{self.checkpoints.folder!r}, in which they find {found}. Try a folder "
+                "that all machines share."
+            )
 
     def _restore_epoch(self):
         """For a model that is no task: the last epoch's end."""

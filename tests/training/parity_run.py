@@ -16,12 +16,19 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite import data, models
+from keras_nlp_lite.monitoring import TensorBoard
+from keras_nlp_lite.training.best_checkpoint import BestCheckpoint
 from keras_nlp_lite.training.distribute import distribute
 from keras_nlp_lite.training.optimizer import optimizer
+from keras_nlp_lite.training.resumable_run import ResumableRun
+from keras_nlp_lite.training.stop_on_nan import StopOnNaN
+from keras_nlp_lite.training.throughput import Throughput
+from keras_nlp_lite.workers import WORKER, WORKERS
 from tests.tasks import encoders
 
 WORDS = ["it", "is", "a", "joy", "film", "fine", "dull", "not", "bore", "and"]
 ROWS, BATCH, EPOCHS = 75, 8, 5  # ten batches an epoch; the last one has 3 rows
+NUMBER = os.environ.get(WORKER, "0")
 
 
 def texts():
@@ -58,7 +65,7 @@ def weighted(**options):
 def tagger():
     """Words under a mask: replicas hold unlike numbers of them."""
     model = models.TokenClassifier(
-        encoders.backbone(),
+        encoders.backbone(num_layers=1),
         ["DET", "NOUN"],
         encoders.preprocessor(models.TokenClassifierPreprocessor),
         dropout=0.0,
@@ -91,14 +98,27 @@ def plain():
     return model, (x, x.sum(-1, keepdims=True)), options
 
 
+def watched():
+    """Callbacks that write and that take part in the step, which hear of three batches
+    at once, and of the tenth alone."""
+    mine = pathlib.Path(sys.argv[2]) / f"of-{NUMBER}"
+    best = BestCheckpoint(mine / "best.keras", "loss", verbose=0)
+    run = ResumableRun(mine / "run", every_steps=7)
+    callbacks = [Throughput(), StopOnNaN(), TensorBoard(mine / "board"), best, run]
+    steps = {"steps_per_execution": 3}
+    return weighted(
+        cache=True, compile=steps, callbacks=callbacks, validation_freq=EPOCHS
+    )
+
+
 CASES = {
     "in memory": lambda: weighted(cache=True),
-    "streamed": lambda: weighted(cache=False),
+    # Answers do not depend on what `fit` kept.
+    "streamed": lambda: weighted(cache=False, validation_freq=EPOCHS, ask=False),
     "tagger": tagger,
     "bag": bag,
     "plain": plain,
-    # Callbacks hear of three batches at once, and of the tenth alone.
-    "several steps": lambda: weighted(cache=True, compile={"steps_per_execution": 3}),
+    "several steps": watched,
 }
 
 
@@ -110,23 +130,36 @@ def trained(make):
     note = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"]))
     )
+    callbacks, ask = options.pop("callbacks", ()), options.pop("ask", True)
     validation = (joined()[:17], labels()[:17])
     if len(rows) == 3:
         options["sample_weight"] = rows[2]
         options["validation_data"] = validation
         options["batch_size"] = BATCH
     history = model.fit(
-        *rows[:2], epochs=EPOCHS, callbacks=[note], verbose=0, **options
+        *rows[:2], epochs=EPOCHS, callbacks=[*callbacks, note], verbose=0, **options
     ).history
-    answers = model.predict(joined() if len(rows) == 3 else rows[0], verbose=0)
-    if isinstance(answers, tf.RaggedTensor):
-        answers = answers.flat_values.numpy()
-    return model, {
+    told = {
         "losses": losses,
         "history": {name: [float(x) for x in xs] for name, xs in history.items()},
-        "evaluated": model.evaluate(*rows[:2], verbose=0, return_dict=True),
-        "predicted": np.asarray(answers, "float64").ravel().tolist(),
     }
+    if ask:
+        told["evaluated"] = model.evaluate(*rows[:2], verbose=0, return_dict=True)
+        answers = model.predict(joined() if len(rows) == 3 else rows[0], verbose=0)
+        if isinstance(answers, tf.RaggedTensor):
+            answers = answers.flat_values.numpy()
+        told["predicted"] = np.asarray(answers, "float64").ravel().tolist()
+    return model, told
+
+
+def refusal(model):
+    """What workers are told that keep a run in folders of their own."""
+    run = ResumableRun(pathlib.Path(sys.argv[2]) / f"of-{NUMBER}" / "run")
+    try:
+        model.fit(joined(), labels(), callbacks=[run], verbose=0)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def main():
@@ -141,8 +174,9 @@ def main():
         model, results[name] = trained(make)
     # What several wrote, one reads; the chief alone has written it.
     model.save(folder / "saved.keras")
-    worker = os.environ.get("KERAS_NLP_LITE_WORKER", "0")
-    (folder / f"results-{worker}.json").write_text(json.dumps(results))
+    if WORKERS in os.environ:
+        results["refusal"] = refusal(model)
+    (folder / f"results-{NUMBER}.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":
