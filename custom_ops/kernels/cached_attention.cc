@@ -22,7 +22,7 @@ int64_t Up(int64_t n, int64_t step) { return (n + step - 1) / step; }
 
 void RunWorthThreads(int64_t bytes, Workers& workers, int64_t tasks,
                      const std::function<void(int64_t, int)>& task) {
-  if (bytes > kTaskBytes) return RunTasks(workers, tasks, task);
+  if (bytes > kTaskBytes) return RunTasksInTurn(workers, tasks, task);
   for (int64_t index = 0; index < tasks; ++index) task(index, 0);
 }
 

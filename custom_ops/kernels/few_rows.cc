@@ -36,7 +36,7 @@ struct Ranges {
 
 void RunWorthThreads(int64_t bytes, Workers& workers, int64_t tasks,
                      const std::function<void(int64_t, int)>& task) {
-  if (bytes > kTaskBytes) return RunTasks(workers, tasks, task);
+  if (bytes > kTaskBytes) return RunTasksInTurn(workers, tasks, task);
   for (int64_t index = 0; index < tasks; ++index) task(index, 0);
 }
 

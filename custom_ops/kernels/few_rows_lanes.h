@@ -26,7 +26,7 @@ struct Int8 {
 constexpr int kTogether = 4;         // rows
 constexpr int kTableRows = 3;        // of a transposed W
 constexpr int64_t kWide = 2 * kLanes;  // outputs
-constexpr int64_t kAheadBytes = 512;   // from what is read to what is asked for
+constexpr int64_t kAheadBytes = 1024;  // from what is read to what is asked for
 
 // Inputs whose weights meet a sum while it is in registers: narrow weights are worth more.
 template <class W>
@@ -50,8 +50,9 @@ KNL_INLINE void WithRows(int64_t rows, const Body& body) {
 
 template <class T>
 KNL_INLINE void AskFor(const T* p, int64_t elements) {
-  // The address may lie in no array.
-  __builtin_prefetch((const void*)((uintptr_t)p + elements * sizeof(T)), 0, 3);
+  // The address may lie in no array. To the second cache: the first has fewer places for
+  // what is under way than memory's distance takes.
+  __builtin_prefetch((const void*)((uintptr_t)p + elements * sizeof(T)), 0, 2);
 }
 
 // sums[r][0, kWide) += x[r][0, kInputs) W[0, kInputs)[0, kWide), of W's first `count` outputs.

@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 
+#include "standby.h"
+
 namespace knl {
 namespace {
+
+// Longer than the last task of another worker takes where work is cut finely, and shorter
+// than sleeping and being woken.
+constexpr std::chrono::microseconds kAwake(50);
 
 // Outlives the call where a job starts late; `task` is only touched for an index that the
 // call still waits for.
@@ -30,23 +37,48 @@ struct Queue {
       }
     }
   }
+
+  void WaitForAll() {
+    const auto all = [&] { return ended.load() == tasks; };
+    if (AwakeUntil(kAwake, all)) return;
+    std::unique_lock<std::mutex> lock(mutex);
+    all_ended.wait(lock, all);
+  }
 };
 
-}  // namespace
-
-void RunTasks(Workers& workers, int64_t tasks,
-              const std::function<void(int64_t, int)>& task) {
+void Run(Workers& workers, int64_t tasks, const std::function<void(int64_t, int)>& task,
+         bool in_turn) {
   if (tasks <= 0) return;
   auto queue = std::make_shared<Queue>();
   queue->tasks = tasks;
   queue->task = &task;
   const int64_t count = std::min<int64_t>(workers.count(), tasks);
   for (int worker = 1; worker < count; ++worker) {
-    workers.Schedule([queue, worker] { queue->Work(worker); });
+    const auto job = [queue, worker] { queue->Work(worker); };
+    if (Standby::Get().Take(job)) continue;
+    if (in_turn) {
+      workers.Schedule([job] {
+        job();
+        Standby::Get().Stay(kAwake);
+      });
+    } else {
+      workers.Schedule(job);
+    }
   }
   queue->Work(0);
-  std::unique_lock<std::mutex> lock(queue->mutex);
-  queue->all_ended.wait(lock, [&] { return queue->ended.load() == tasks; });
+  queue->WaitForAll();
+}
+
+}  // namespace
+
+void RunTasks(Workers& workers, int64_t tasks,
+              const std::function<void(int64_t, int)>& task) {
+  Run(workers, tasks, task, false);
+}
+
+void RunTasksInTurn(Workers& workers, int64_t tasks,
+                    const std::function<void(int64_t, int)>& task) {
+  Run(workers, tasks, task, true);
 }
 
 }  // namespace knl

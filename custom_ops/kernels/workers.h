@@ -15,4 +15,10 @@ namespace knl {
 void RunTasks(Workers& workers, int64_t tasks,
               const std::function<void(int64_t index, int worker)>& task);
 
+// The same where calls follow one another within microseconds, as the products of one written
+// token do: the other threads stay awake a little for the next call, whoever makes it, since
+// waking one takes as long as its share of the work.
+void RunTasksInTurn(Workers& workers, int64_t tasks,
+                    const std::function<void(int64_t index, int worker)>& task);
+
 }  // namespace knl
