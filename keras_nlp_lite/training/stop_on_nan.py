@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.monitoring.step_hooks import StepHook
 from keras_nlp_lite.training.batch_texts import texts_of
 from keras_nlp_lite.training.kept_batch import KeptBatch
 from keras_nlp_lite.training.non_finite import NonFinite, find_non_finite
-from keras_nlp_lite.training.step_hooks import StepHook
 
 _MOST_TEXTS = 3
 _TEXT_LENGTH = 120  # characters

@@ -5,7 +5,8 @@ from time import perf_counter
 import keras
 import tensorflow as tf
 
-from keras_nlp_lite.training.step_hooks import StepHook
+from keras_nlp_lite.monitoring.step_hooks import StepHook
+from keras_nlp_lite.monitoring.token_counts import count_rows, count_tokens
 
 
 class Throughput(StepHook, keras.callbacks.Callback):
@@ -61,7 +62,7 @@ class Throughput(StepHook, keras.callbacks.Callback):
         tokens = count_tokens(x)
         self._has_tokens = tokens is not None
         tokens = tf.zeros([], tf.int64) if tokens is None else tokens
-        self._counts.assign_add(tf.stack([_count_rows(x), tokens]))
+        self._counts.assign_add(tf.stack([count_rows(x), tokens]))
         return step(data)
 
     def on_train_begin(self, logs=None):
@@ -79,6 +80,7 @@ class Throughput(StepHook, keras.callbacks.Callback):
             self._start = self._now()
 
     def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
         # Validation, inside `fit`.
         self._end = self._end or self._now()
 
@@ -99,42 +101,3 @@ class Throughput(StepHook, keras.callbacks.Callback):
         examples, tokens = self._counts.numpy().tolist()
         # Read the clock afterwards: the counts are there once the device is done.
         return perf_counter(), examples, tokens
-
-
-def count_tokens(x):
-    """int64 scalar, the tokens in prepared input; None if it is no tokens.
-
-    Args:
-        x: Tensor, or a dict, list or tuple of such.
-
-    Example:
-
-    >>> ids = tf.constant([[7, 8, 0], [9, 0, 0]])
-    >>> int(count_tokens({"token_ids": ids, "padding_mask": ids > 0}))
-    3
-    """
-    if isinstance(x, dict):
-        for end in ("padding_mask", "token_ids"):
-            chosen = [part for name, part in x.items() if name.endswith(end)]
-            if chosen:
-                return tf.add_n([_count_nonzero(part) for part in chosen])
-        return None
-    integers = getattr(x, "dtype", tf.string).is_integer
-    dense = isinstance(x, tf.Tensor) and x.shape.rank == 2
-    if integers and (dense or isinstance(x, tf.RaggedTensor)):
-        return _count_nonzero(x)
-    return None
-
-
-def _count_nonzero(x):
-    values = x.flat_values if isinstance(x, tf.RaggedTensor) else x
-    return tf.math.count_nonzero(values, dtype=tf.int64)
-
-
-def _count_rows(x):
-    """int64 scalar"""
-    first = next(part for part in tf.nest.flatten(x) if part is not None)
-    if isinstance(first, tf.RaggedTensor):
-        return tf.cast(first.nrows(), tf.int64)
-    shape = first.dense_shape if isinstance(first, tf.SparseTensor) else tf.shape(first)
-    return tf.cast(shape[0], tf.int64)

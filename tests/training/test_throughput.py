@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_nlp_lite.monitoring import TensorBoard
-from keras_nlp_lite.training.throughput import Throughput, count_tokens
+from keras_nlp_lite.monitoring.token_counts import count_tokens
+from keras_nlp_lite.training.throughput import Throughput
 from tests.monitoring.runs import Run
 from tests.tasks.encoders import LABELS, TEXTS, without_segments
 from tests.training.small import classifier, points, regression

@@ -1,5 +1,7 @@
 """Callbacks that take part in the training step, inside the graph."""
 
+import tensorflow as tf
+
 _NAME = "_step_hooks"
 
 
@@ -48,6 +50,20 @@ class StepHook:
         vars(self.model)[_NAME].start()
         super().on_train_batch_begin(batch, logs)
 
+    def on_test_begin(self, logs=None):
+        super().on_test_begin(logs)
+        self._leave_unless_training()
+
+    def on_predict_begin(self, logs=None):
+        super().on_predict_begin(logs)
+        self._leave_unless_training()
+
+    def _leave_unless_training(self):
+        """Nobody tells `set_model` whether it is `fit` that begins."""
+        hooks = vars(self.model).get(_NAME)
+        if hooks is not None and not hooks.running:
+            hooks.remove()
+
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         hooks = vars(self.model).get(_NAME)
@@ -90,7 +106,7 @@ class _Hooks:
                 for hook in self.hooks:
                     iterator = hook.feed(iterator)
                 return function(iterator)
-            except StopIteration:  # the end of an epoch
+            except (StopIteration, tf.errors.OutOfRangeError):  # the end of an epoch
                 raise
             except BaseException:
                 self.remove()
@@ -102,7 +118,8 @@ class _Hooks:
         """Gives the model back as it was."""
         if vars(self.model).pop(_NAME, None) is None:
             return
-        for hook in self.hooks:
+        # The last one may have put itself around what an earlier one had put there.
+        for hook in reversed(self.hooks):
             hook.unhook()
         del vars(self.model)["train_step"]
         if self.given_step is not None:
