@@ -2,14 +2,21 @@
 
 import numpy as np
 
-_NAME_LENGTH = 20  # characters: longer names would take more room than the cells
+from keras_nlp_lite.monitoring.drawing import (
+    GREY,
+    INK,
+    PALE,
+    WHITE,
+    short_name,
+    text_width,
+    write_upwards,
+)
+
 _ROOMY = 420  # pixels for the cells together, as long as they stay within:
 _SMALLEST_CELL, _LARGEST_CELL = 32, 84
 _TITLE_SIZE = 18  # pixels, and the most that other letters have
 _MARGIN, _GAP = 16, 8  # pixels around the picture, and between a cell and its name
 
-_WHITE, _INK = np.array([[255, 255, 255], [33, 37, 41]])
-_GREY, _PALE = np.array([[110, 116, 122], [205, 209, 213]])
 _RIGHT, _WRONG = np.array([[8, 81, 156], [178, 34, 24]])  # a whole row's blue and red
 
 
@@ -87,10 +94,10 @@ def draw_confusion_matrix(matrix, class_names):
     cell = int(np.clip(_ROOMY // max(C, 1), _SMALLEST_CELL, _LARGEST_CELL))
     font = ImageFont.load_default(int(np.clip(cell // 3, 12, _TITLE_SIZE)))
     title_font = ImageFont.load_default(_TITLE_SIZE)
-    names = [_short_name(name, i, font) for i, name in enumerate(class_names)]
-    widest_count = max((_width(font, n) for row in counts for n in row), default=0)
+    names = [short_name(name, i, font) for i, name in enumerate(class_names)]
+    widest_count = max((text_width(font, n) for row in counts for n in row), default=0)
     cell = max(cell, widest_count + _GAP)
-    widest_name = max((_width(font, name) for name in names), default=0)
+    widest_name = max((text_width(font, name) for name in names), default=0)
     turned = widest_name > cell - _GAP  # column names that do not fit read upwards
 
     # From left to right: axis title, row names, cells.
@@ -99,37 +106,31 @@ def draw_confusion_matrix(matrix, class_names):
     left = _MARGIN + line + widest_name + _GAP
     top = _MARGIN + 2 * line + (widest_name if turned else font.size) + _GAP
     side = cell * C
-    width = max(left + side, _MARGIN + _width(title_font, title)) + _MARGIN
-    image = Image.new("RGB", (width, top + side + _MARGIN), tuple(_WHITE))
+    width = max(left + side, _MARGIN + text_width(title_font, title)) + _MARGIN
+    image = Image.new("RGB", (width, top + side + _MARGIN), tuple(WHITE))
     draw = ImageDraw.Draw(image)
 
-    def write(x, y, text, ink=_INK, font=font, anchor="mm"):
+    def write(x, y, text, ink=INK, font=font, anchor="mm"):
         draw.text((x, y), text, tuple(ink), font, anchor)
 
-    def write_upwards(x, y, text, ink=_INK, font=font):
-        mask = Image.new("L", (_width(font, text), font.size + _GAP))
-        ImageDraw.Draw(mask).text((0, mask.height // 2), text, 255, font, "lm")
-        mask = mask.transpose(Image.Transpose.ROTATE_90)
-        image.paste(tuple(ink), (x - mask.width // 2, y - mask.height), mask)
-
-    write(_MARGIN, _MARGIN, title, _INK, title_font, "la")
-    write(left + side // 2, _MARGIN + line, "predicted", _GREY, title_font, "ma")
-    start = top + (side + _width(title_font, "true")) // 2
-    write_upwards(_MARGIN + _TITLE_SIZE // 2, start, "true", _GREY, title_font)
+    write(_MARGIN, _MARGIN, title, INK, title_font, "la")
+    write(left + side // 2, _MARGIN + line, "predicted", GREY, title_font, "ma")
+    start = top + (side + text_width(title_font, "true")) // 2
+    write_upwards(image, _MARGIN + _TITLE_SIZE // 2, start, "true", title_font, GREY)
     for i, name in enumerate(names):
         middle = cell * i + cell // 2
         write(left - _GAP, top + middle, name, anchor="rm")
         if turned:
-            write_upwards(left + middle, top - _GAP, name)
+            write_upwards(image, left + middle, top - _GAP, name, font)
         else:
             write(left + middle, top - _GAP, name, anchor="ms")
 
     for row, column in np.ndindex(C, C):
         x, y, share = left + cell * column, top + cell * row, shares[row, column]
         full = _RIGHT if row == column else _WRONG
-        shade = np.rint(_WHITE + share * (full - _WHITE)).astype(int)
-        draw.rectangle((x, y, x + cell, y + cell), tuple(shade), tuple(_PALE))
-        ink = _WHITE if share > 0.5 else _INK if matrix[row, column] else _PALE
+        shade = np.rint(WHITE + share * (full - WHITE)).astype(int)
+        draw.rectangle((x, y, x + cell, y + cell), tuple(shade), tuple(PALE))
+        ink = WHITE if share > 0.5 else INK if matrix[row, column] else PALE
         write(x + cell // 2, y + cell // 2, counts[row][column], ink)
     return np.array(image)
 
@@ -137,16 +138,3 @@ def draw_confusion_matrix(matrix, class_names):
 def _title(examples, right):
     title = f"{examples:,} validation example{'' if examples == 1 else 's'}"
     return f"{title}, {right / examples:.1%} right" if examples else title
-
-
-def _short_name(name, number, font):
-    """The name, cut to fit; its number where the font lacks one of its letters."""
-    name = " ".join(name.split())
-    missing = bytes(font.getmask("\uffff"))
-    if any(bytes(font.getmask(letter)) == missing for letter in set(name)):
-        return f"#{number}"
-    return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
-
-
-def _width(font, text):
-    return int(np.ceil(font.getlength(text)))

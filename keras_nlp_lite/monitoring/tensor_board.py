@@ -1,40 +1,51 @@
 """What a text run shows in TensorBoard."""
 
 import contextlib
+import os
 import tempfile
 import weakref
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_nlp_lite.monitoring.confusion_matrix import (
-    confusion_matrix,
-    draw_confusion_matrix,
-)
-from keras_nlp_lite.monitoring.misclassified import misclassified_table
-from keras_nlp_lite.monitoring.training_pace import TrainingPace
+from keras_nlp_lite.monitoring.attention_image import draw_attention
+from keras_nlp_lite.monitoring.attention_maps import attention_maps
+from keras_nlp_lite.monitoring.generation_sample import GenerationSample
+from keras_nlp_lite.monitoring.health import Health
+from keras_nlp_lite.monitoring.hparams import check_hparams, write_end, write_start
+from keras_nlp_lite.monitoring.memory_use import memory_use
+from keras_nlp_lite.monitoring.model_graph import write_model_graph
+from keras_nlp_lite.monitoring.projector import token_embeddings, write_projector
+from keras_nlp_lite.monitoring.speed import Speed
+from keras_nlp_lite.monitoring.step_counts import StepCounts
+from keras_nlp_lite.monitoring.validation_report import ValidationReport
 from keras_nlp_lite.monitoring.validation_sample import validation_sample
 from keras_nlp_lite.workers import is_chief
 
-_BATCH = 256  # texts predicted at once
-_MOST_CLASSES = 100  # in the confusion matrix: beyond, nothing in it can be read
+_HEALTH_EVERY = 100  # steps
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
     """Keras's callback, with what a text run needs on top.
 
-    Beside Keras's scalars, `train/` under `log_dir` gets the learning rate and the
-    training examples per second: after each epoch (`epoch_learning_rate`,
-    `epoch_examples_per_second`) and, if `update_freq` asks for it, every so many
-    batches (`batch_...`). Seconds are those of training alone. Where the number of
-    examples is unknown there is `..._batches_per_second` instead.
+    Beside Keras's scalars, `train/` under `log_dir` gets the learning rate (and that of
+    each layer, where an optimizer's `layer_decay` makes them differ), training examples
+    and tokens per second, the share of padding, and memory in use: after each epoch
+    (`epoch_learning_rate`, ...) and, if `update_freq` asks for it, every so many batches
+    (`batch_...`). Seconds are those of training alone. Where the number of examples is
+    unknown there is `..._batches_per_second` instead.
 
     Where there is validation data as text, `validation/` gets after each epoch:
 
     - `misclassified`, the texts that the model gets most confidently wrong;
-    - `confusion_matrix`, an image; not for multi-label models, nor above 100 classes.
+    - `confusion_matrix`, an image; not for multi-label models, nor above 100 classes;
+    - `calibration`, an image of how often the model is as right as it says, and
+      `calibration_error`;
+    - `precision_recall`, a curve a class in TensorBoard's tab PR Curves, and
+      `average_precision`, its area; up to 20 classes.
 
-    Both are about a sample of `examples` validation examples, drawn at random when
+    They are about a sample of `examples` validation examples, drawn at random when
     training starts, in one pass over the validation data, and the same in every epoch.
     A Dataset without a known end is read for 100,000 examples.
 
@@ -46,17 +57,37 @@ class TensorBoard(keras.callbacks.TensorBoard):
         examples: Validation examples to predict after each epoch; 0 for none.
         misclassified: Texts to show after each epoch; 0 for none.
         class_names: A string for each class, instead of the model's own.
+        confusion_matrix, calibration, precision_recall: Whether to write these.
+        throughput: Whether to count tokens, inside the training step.
+        flops: Whether to write the arithmetic that the model needs for its tokens, in
+            billions a second, and its share of what this machine reaches in a product
+            of large matrices, for which it is measured once, in about half a second.
+        health: Whether to write norms of gradients and weights of each layer, and the
+            shares of zeros, NaN and infinities in gradients: True for every 100 steps,
+            or an integer for every so many (`Health`).
+        projector: Whether to write the vectors of the first 10,000 tokens after each
+            epoch, for TensorBoard's tab Projector; or an integer for so many.
+        attention_texts: Texts whose attention, by layer and head, is drawn after each
+            epoch; for models with attention layers of this package.
+        hparams: dict of the run's settings by name: the run has its row in the tab
+            HParams. Open a folder that holds several runs to compare them there.
+        generate: What to generate from after each epoch, as `GenerationSample` takes
+            it: prompts, or sources with references; or a `GenerationSample`.
         **kwargs: Arguments of `keras.callbacks.TensorBoard`. `write_graph` is off by
-            default, since it is slow and makes large files.
+            default, and writes the graph of the forward pass; `profile_batch=(10, 20)`
+            profiles these batches, or calls of the training function, where one makes
+            several steps.
 
     A model is asked for, and may lack: `validation_source`, what `validation_data`
     would be; `class_names`; `multi_label`, whether labels are [B, C] of 0 and 1;
-    `training_examples`, the examples in an epoch. `predict_on_batch` of an array of
-    strings [B] gives float [B, C], probabilities; a single column is that of class 1.
+    `training_examples`, the examples in an epoch; `preprocessor`, whose vocabulary
+    names tokens. `predict_on_batch` of an array of strings [B] gives float [B, C],
+    probabilities; a single column is that of class 1.
 
     Raises:
-        ValueError: `examples` or `misclassified` is no count; or, when training
-            starts, the validation data is no text with labels.
+        ValueError: An argument is of the wrong kind; or, when training starts, the
+            validation data is no text with labels, or the model has not what an option
+            is to show.
 
     Example:
 
@@ -72,14 +103,28 @@ class TensorBoard(keras.callbacks.TensorBoard):
         examples=1_000,
         misclassified=10,
         class_names=None,
+        confusion_matrix=True,
+        calibration=True,
+        precision_recall=True,
+        throughput=True,
+        flops=False,
+        health=False,
+        projector=False,
+        attention_texts=(),
+        hparams=None,
+        generate=None,
         **kwargs,
     ):
-        for name, count in (("examples", examples), ("misclassified", misclassified)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least 0, where 0 is none. "
-                    f"Received: {name}={count!r}."
-                )
+        _check_count("examples", examples)
+        _check_count("misclassified", misclassified)
+        for name, every in (("health", health), ("projector", projector)):
+            if not isinstance(every, bool):
+                _check_count(name, every)
+        if isinstance(attention_texts, str):
+            raise ValueError(
+                "`attention_texts` must be a list of texts. Received: "
+                f"{attention_texts!r}. Try [{attention_texts!r}]."
+            )
         if not is_chief():  # of several workers: what it logs is for nobody
             self._for_nobody = tempfile.TemporaryDirectory()
             log_dir = self._for_nobody.name
@@ -88,104 +133,202 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.examples = examples
         self.misclassified = misclassified
         self.class_names = class_names
-        self._pace = TrainingPace()
-        self._sample = None  # (texts [N], labels [N] or [N, C]) during training
+        self.confusion_matrix = confusion_matrix
+        self.calibration = calibration
+        self.precision_recall = precision_recall
+        self.projector = projector
+        self.attention_texts = list(attention_texts or ())
+        self.hparams = None if hparams is None else check_hparams(hparams)
+        self.generate = generate
+        counts = StepCounts() if throughput or flops or self.write_graph else None
+        self._speed = Speed(counts if throughput or flops else None, flops)
+        self._health = Health(_HEALTH_EVERY if health is True else health or 1)
+        # Callbacks of its own, which hear of what they need.
+        hooks = [counts, self._health if health else None]
+        self._hooks = [hook for hook in hooks if hook is not None]
+        self._generation = None
+        self._report = None  # during training
+        self._tables = None  # (vocabulary, embeddings), for the projector
         self._finish_writing = None
+
+    # Keras's calls
+
+    def set_model(self, model):
+        for hook in self._hooks:
+            hook.set_model(model)
+        super().set_model(model)
 
     def on_train_begin(self, logs=None):
         self._clear_up()
-        self._pace = TrainingPace()
-        self._sample = self._draw_sample()
+        self._speed.start(self.model)
+        self._report = self._make_report()
+        self._tables = token_embeddings(self.model) if self.projector else None
+        for text in self.attention_texts[:1]:
+            attention_maps(self.model, text)  # refuses a model without them
+        self._generation = self._make_generation()
         super().on_train_begin(logs)
         # Keras does not tell its callbacks when `fit` is interrupted. What is open
         # then closes with the next `fit`, with this callback, or with Python.
         self._finish_writing = weakref.finalize(self, _close_all, self._writers)
+        if self.hparams is not None:
+            with self._writer_of_run().as_default():
+                write_start(self.hparams)
+        for callback in self._others():
+            callback.on_train_begin(logs)
 
     def on_train_end(self, logs=None):
+        for callback in self._others():
+            callback.on_train_end(logs)
+        if self.hparams is not None:
+            with self._writer_of_run().as_default():
+                write_end()
         super().on_train_end(logs)
         self._clear_up()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._pace.start_epoch()
+        self._speed.start_epoch()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first_of_call = batch
+        for hook in self._hooks:
+            hook.on_train_batch_begin(batch, logs)
+        super().on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
         # Keras counts `steps_per_execution` batches at once, past the end if need be.
-        self._pace.finish_batches(min(batch + 1, self._steps() or batch + 1))
+        done = min(batch + 1, self._steps() or batch + 1)
+        self._speed.finish_batches(done)
+        if self._health in self._hooks:
+            self._write_health(done - self._first_of_call)
         if self.update_freq != "epoch" and (
             self._global_train_batch % self.update_freq == 0
         ):
-            logs = {**(logs or {}), **self._rate(*self._pace.lap())}
+            logs = {**(logs or {}), **self._speed.lap(self._steps())}
             logs = self._collect_learning_rate(logs)
+        else:
+            logs = None  # which Keras would go through, only to write nothing
         super().on_train_batch_end(batch, logs)
+
+    def on_test_begin(self, logs=None):
+        for hook in self._hooks:
+            hook.on_test_begin(logs)
+        super().on_test_begin(logs)
+
+    def on_predict_begin(self, logs=None):
+        for hook in self._hooks:
+            hook.on_predict_begin(logs)
+        super().on_predict_begin(logs)
 
     def on_test_end(self, logs=None):
         with self._every_step():
             super().on_test_end(logs)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._generation is not None:
+            self._generation.on_epoch_end(epoch, logs)  # may add to the logs
         # A callback that measures the rate better may have told it already.
-        logs = {**self._rate(*self._pace.epoch()), **(logs or {})}
+        speed = self._speed.epoch(self._steps())
         with self._every_step():
-            super().on_epoch_end(epoch, logs)
-            if self._sample is not None:
-                self._write_predictions(epoch)
+            super().on_epoch_end(epoch, {**speed, **memory_use(), **(logs or {})})
+            if self._report is not None:
+                with self._val_writer.as_default():
+                    self._report.write(self.model, epoch)
+            with self._train_writer.as_default():
+                self._draw_attention(epoch)
+            if self.hparams is not None:
+                self._write_metrics(epoch, logs or {})
+        if self._tables is not None:
+            most = {} if self.projector is True else {"most_tokens": self.projector}
+            write_projector(self._train_dir, *self._tables, **most)
 
-    def _write_predictions(self, epoch):
-        texts, labels = self._sample
-        probabilities = self._predict(texts)
-        multi_label = getattr(self.model, "multi_label", False)
-        if not multi_label:
-            probabilities = _column_per_class(probabilities)
-            labels = _class_numbers(labels)
-        names = self._names(max(probabilities.shape[1], _num_classes(labels)))
-        with self._val_writer.as_default():
-            if self.misclassified:
-                table = misclassified_table(
-                    texts.ravel(), labels, probabilities, names, self.misclassified
-                )
-                self.summary.text("misclassified", table, step=epoch)
-            if not multi_label and len(names) <= _MOST_CLASSES:
-                matrix = confusion_matrix(labels, probabilities.argmax(1), len(names))
-                image = draw_confusion_matrix(matrix, names)
-                self.summary.image("confusion_matrix", image[np.newaxis], step=epoch)
+    # What Keras's callback does in other ways
 
-    def _draw_sample(self):
+    def _collect_learning_rate(self, logs):
+        logs = super()._collect_learning_rate(logs)
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        by_depth = getattr(optimizer, "learning_rates", dict)()
+        for depth, rate in by_depth.items():
+            logs[f"learning_rate_{depth}_layers_below"] = rate
+        return logs
+
+    def _write_keras_model_train_graph(self):
+        # Keras's finds no graph in the functions that Keras trains with.
+        counts = self._hooks[0]
+        if counts.input_spec is not None:
+            with self._train_writer.as_default(), tf.summary.record_if(True):
+                write_model_graph(self.model, counts.input_spec)
+
+    # What is written on top
+
+    def _make_report(self):
         data = self.validation_data
         if data is None:
             data = getattr(self.model, "validation_source", None)
         if data is None or not self.examples:
             return None
-        return validation_sample(data, self.examples)
+        sample = validation_sample(data, self.examples)
+        return sample and ValidationReport(
+            *sample,
+            misclassified=self.misclassified,
+            confusion_matrix=self.confusion_matrix,
+            calibration=self.calibration,
+            precision_recall=self.precision_recall,
+            class_names=self.class_names,
+        )
 
-    def _predict(self, texts):
-        """float32 [N, C or 1], the model's probabilities."""
-        batches = [texts[i : i + _BATCH] for i in range(0, len(texts), _BATCH)]
-        outputs = [self.model.predict_on_batch(batch) for batch in batches]
-        probabilities = np.concatenate([np.asarray(o, "float32") for o in outputs])
-        return probabilities.reshape(len(texts), -1)
+    def _make_generation(self):
+        sample = self.generate
+        if sample is None:
+            return None
+        if not isinstance(sample, GenerationSample):
+            sample = GenerationSample(sample)
+        if sample.log_dir is None:
+            sample.log_dir = self.log_dir
+        sample.set_model(self.model)
+        sample.set_params(self.params)
+        return sample
 
-    def _names(self, num_classes):
-        """A name for each class; its number where it has none."""
-        names = self.class_names
-        if names is None:
-            names = getattr(self.model, "class_names", None)
-        names = [] if names is None else [str(name) for name in names]
-        return names + [str(number) for number in range(len(names), num_classes)]
+    def _write_health(self, steps):
+        found = self._health.finish_steps(steps)
+        if found is None:
+            return
+        step, summary = found
+        with self._train_writer.as_default(), tf.summary.record_if(True):
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step)
+
+    def _draw_attention(self, epoch):
+        for number, text in enumerate(self.attention_texts):
+            tokens, layers = attention_maps(self.model, text)
+            for depth, weights in enumerate(layers):
+                image = draw_attention(weights, tokens, f"layer {depth}")
+                tag = f"attention/text_{number}/layer_{depth}"
+                tf.summary.image(tag, image[np.newaxis], step=epoch)
+
+    def _write_metrics(self, epoch, logs):
+        """The epoch's scalars once more, in the folder that has the settings: the tab
+        HParams looks for a run's metrics beside them."""
+        with self._writer_of_run().as_default():
+            for name, value in logs.items():
+                tf.summary.scalar(name, value, step=epoch)
+
+    # Around these
+
+    def _others(self):
+        generation = [] if self._generation is None else [self._generation]
+        return [*self._hooks, *generation]
+
+    def _writer_of_run(self):
+        if "run" not in self._writers:
+            self._writers["run"] = tf.summary.create_file_writer(
+                os.fspath(self.log_dir)
+            )
+        return self._writers["run"]
 
     def _steps(self):
         """Batches in an epoch; None if Keras does not know it."""
         return (self.params or {}).get("steps")
-
-    def _rate(self, batches, seconds):
-        """The scalar that says how fast batches went; none if there were none."""
-        if not batches:
-            return {}
-        steps = self._steps() or self._pace.longest_epoch
-        examples = getattr(self.model, "training_examples", None)
-        if examples is None:
-            return {"batches_per_second": batches / seconds}
-        return {"examples_per_second": batches * examples / steps / seconds}
 
     @contextlib.contextmanager
     def _every_step(self):
@@ -204,7 +347,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     def _clear_up(self):
         """Ends what a `fit` began, be it over or interrupted."""
-        self._sample = None
+        self._report = self._tables = self._generation = None
         for _ in list(self._prev_summary_state):
             self._pop_writer()
         if self._finish_writing is not None:
@@ -216,20 +359,9 @@ def _close_all(writers):
         writer.close()
 
 
-def _column_per_class(probabilities):
-    """A single column is the probability of class 1: [N, 1] -> [N, 2]."""
-    if probabilities.shape[1] > 1:
-        return probabilities
-    return np.concatenate([1 - probabilities, probabilities], axis=1)
-
-
-def _class_numbers(labels):
-    """Class numbers as such: [N], [N, 1] or one-hot [N, C] -> int [N]."""
-    if labels.ndim > 1 and labels.shape[1] > 1:
-        return labels.argmax(axis=1)
-    return labels.reshape(len(labels)).astype(int)
-
-
-def _num_classes(labels):
-    """Classes that labels name, or have a column for."""
-    return labels.max() + 1 if labels.ndim == 1 else labels.shape[1]
+def _check_count(name, count):
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ValueError(
+            f"`{name}` must be an integer of at least 0, where 0 is none. "
+            f"Received: {name}={count!r}."
+        )

@@ -3,6 +3,7 @@
 import keras
 
 from keras_nlp_lite.ops import arguments, fused, library
+from keras_nlp_lite.ops.listening import tell
 from keras_nlp_lite.ops.portable import why_not_compiled
 from keras_nlp_lite.ops.recorded import Recorded
 from keras_nlp_lite.ops.reference import reference_attention
@@ -95,6 +96,7 @@ def attention(
     if _why_reference(q, keras.backend.standardize_dtype(q.dtype)) is None:
         implementation = fused.fused_attention
     normal = arguments.normal_form(q, k, v, {**given, **options})
+    tell(normal)
     out, lse = implementation(**normal)
     return (out, lse) if return_log_sum_exp else out
 

@@ -111,6 +111,15 @@ class PerWeight:
             if self._var_key(source) in keys:
                 self._known.free_since[index] = step
 
+    def learning_rates(self):
+        """The rates of the moment by how deep weights lie: dict from int, 0 for those
+        next to the output, to float. Empty where all weights have one rate."""
+        if self.layer_decay is None or not self._known.depths:
+            return {}
+        rate = float(keras.ops.convert_to_numpy(self.learning_rate))
+        depths = sorted(set(self._known.depths.values()))
+        return {depth: rate * self.layer_decay**depth for depth in depths}
+
     # A step
 
     def _backend_apply_gradients(self, grads, trainable_variables):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_nlp_lite.monitoring import TensorBoard, training_pace
+from keras_nlp_lite.monitoring.memory_use import memory_use
 from tests.monitoring.runs import (
     TRAIN,
     VALIDATION,
@@ -147,6 +148,7 @@ def test_a_model_of_numbers_is_logged_as_keras_does_and_in_silence(tmp_path):
     run = Run(tmp_path)
     scalars = {"epoch_loss", "epoch_accuracy"}
     more = {"epoch_learning_rate", "epoch_batches_per_second"}
+    more |= {f"epoch_{name}" for name in memory_use()}
     assert run.tags("train") == scalars | more
     evaluations = {f"evaluation_{tag}_vs_iterations" for tag in ("loss", "accuracy")}
     assert run.tags("validation") == scalars | evaluations
