@@ -15,8 +15,8 @@ from keras_nlp_lite.monitoring import TensorBoard
 class Run:
     """One run.
 
-    `model.keras` is the model, `results.json` its settings and results; `train` and
-    `validation` are what TensorBoard reads.
+    `model.keras` is the model, `results.json` its settings and results; `train`,
+    `validation` and the event file beside them are what TensorBoard reads.
 
     Args:
         folder: str or path.
@@ -44,17 +44,21 @@ class Run:
         """The event files that stand here."""
         return [
             log
-            for part in ("train", "validation")
+            for part in ("", "train", "validation")
             for log in glob.glob(
                 os.path.join(glob.escape(self.folder), part, "events.out.tfevents.*")
             )
         ]
 
-    def monitor(self):
-        """The callback that logs to this folder, from which older curves then go."""
+    def monitor(self, settings=None):
+        """The callback that logs to this folder, from which older curves then go.
+
+        Args:
+            settings: dict, for a row in TensorBoard's tab HParams.
+        """
         for log in self._logs():
             os.remove(log)
-        return TensorBoard(self.folder)
+        return TensorBoard(self.folder, hparams=settings)
 
     def keep(self, model, results):
         """Saves the model and what there is to say about it."""

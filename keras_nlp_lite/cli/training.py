@@ -111,7 +111,16 @@ def train_run(
         corpus.train,
         validation_data=corpus.validation,
         epochs=epochs,
-        callbacks=[run.monitor()],
+        callbacks=[
+            run.monitor(
+                {
+                    "model": name,
+                    "learning_rate": float(optimizer.learning_rate),
+                    "seed": seed,
+                    **settings,
+                }
+            )
+        ],
         verbose=verbose,
     ).history
     seconds["fit"] = time.perf_counter() - start
