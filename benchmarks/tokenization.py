@@ -12,7 +12,8 @@ it. A call is a pass over all reviews, of KerasHub's byte pairs over 150 of them
 
 Learning: 20,000 tokens from the first 27 MB of the unlabelled reviews, beside the Rust
 library's own trainers on the same file. Last, whether the ids of all 25,000 test reviews are
-Hugging Face's. Processes take turns (turns.py); medians.
+Hugging Face's, and of SentencePiece tensorflow-text's. Processes take turns (turns.py);
+medians. `--kinds SentencePiece` measures that alone, and learns nothing else.
 """
 
 import argparse
@@ -236,6 +237,22 @@ def report_learning(corpus, folder, repeats):
     return {key: statistics.median(values) for key, values in seconds.items()}
 
 
+def learning(console, corpus, folder, repeats):
+    """Prints the seconds of each, and gives them."""
+    from rich.table import Table
+
+    seconds, results = report_learning(corpus, folder, repeats), {}
+    table = Table(title=f"Learning {VOCABULARY:,} tokens from 27 MB: seconds")
+    for column in ("", "ours", "Hugging Face", "ours takes x"):
+        table.add_column(column, justify="right" if column else "left")
+    for kind in ("WordPiece", "byte pairs"):
+        ours, theirs = seconds[kind, "ours"], seconds[kind, "Hugging Face"]
+        table.add_row(kind, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
+        results[f"learning {kind}"] = {"ours": ours, "Hugging Face": theirs}
+    console.print(table)
+    return results
+
+
 def learn_sentence_piece(corpus, folder):
     from keras_nlp_lite import tokenizers
 
@@ -249,20 +266,60 @@ def learn_sentence_piece(corpus, folder):
 # ---- Equality ----
 
 
-def count_equal(name, make, json_path, reviews):
-    """How many reviews get Hugging Face's ids, whole."""
+def count_equal(tokenizer, encode, reviews):
+    """How many reviews get the peer's ids, whole; `encode` gives them, in lists."""
+    equal = 0
+    for i in range(0, len(reviews), 500):
+        some = reviews[i : i + 500]
+        equal += sum(a == b for a, b in zip(tokenizer(some).to_list(), encode(some)))
+    return equal
+
+
+def word_pieces(paths):
+    from keras_nlp_lite.tokenizers import BertTokenizer
+
+    vocabulary = f"{paths['preset']}/vocab.txt"
+    tokenizer = BertTokenizer(vocabulary, lowercase=True, strip_accents=True)
+    return tokenizer, hugging_face_ids(paths["word_piece_json"])
+
+
+def byte_pairs(paths):
+    from keras_nlp_lite.tokenizers import BytePairTokenizer
+
+    tokenizer = BytePairTokenizer(paths["vocabulary"], paths["merges"])
+    return tokenizer, hugging_face_ids(paths["byte_pair_json"])
+
+
+def sentence_pieces(paths):
+    import tensorflow_text
+
+    from keras_nlp_lite.tokenizers import SentencePieceTokenizer
+
+    model = pathlib.Path(paths["proto"]).read_bytes()
+    theirs = tensorflow_text.SentencepieceTokenizer(model)
+    return SentencePieceTokenizer(model), lambda some: theirs.tokenize(some).to_list()
+
+
+def hugging_face_ids(json_path):
     import tokenizers
 
     theirs = tokenizers.Tokenizer.from_file(json_path)
     theirs.no_truncation()
     theirs.no_padding()
-    tokenizer = make()
-    equal = 0
-    for i in range(0, len(reviews), 500):
-        some = reviews[i : i + 500]
-        wanted = theirs.encode_batch_fast(some, add_special_tokens=False)
-        equal += sum(a == b.ids for a, b in zip(tokenizer(some).to_list(), wanted))
-    return equal
+
+    def encode(some):
+        rows = theirs.encode_batch_fast(some, add_special_tokens=False)
+        return [row.ids for row in rows]
+
+    return encode
+
+
+# Ours and the peer's, for each kind.
+EQUALS = {
+    "WordPiece": word_pieces,
+    "byte pairs": byte_pairs,
+    "SentencePiece": sentence_pieces,
+}
 
 
 # ---- The report ----
@@ -282,33 +339,25 @@ def main(arguments):
             text = file.read(TRAINING_BYTES)
         corpus.write_bytes(text[: text.rindex(b"\n") + 1])
 
-        seconds = report_learning(corpus, folder, arguments.repeats)
-        table = Table(title=f"Learning {VOCABULARY:,} tokens from 27 MB: seconds")
-        for column in ("", "ours", "Hugging Face", "ours takes x"):
-            table.add_column(column, justify="right" if column else "left")
-        for kind in ("WordPiece", "byte pairs"):
-            ours, theirs = seconds[kind, "ours"], seconds[kind, "Hugging Face"]
-            table.add_row(kind, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}")
-            results[f"learning {kind}"] = {"ours": ours, "Hugging Face": theirs}
-        console.print(table)
-
         paths = {
             "preset": arguments.preset,
             "word_piece_json": f"{arguments.preset}/tokenizer.json",
             "vocabulary": f"{folder}/vocab.json",
             "merges": f"{folder}/merges.txt",
             "byte_pair_json": f"{folder}/byte_pair.json",
-            "proto": learn_sentence_piece(corpus, folder),
         }
-        # Ours, from their file: ties between merges may be broken otherwise.
-        from keras_nlp_lite.tokenizers import BertTokenizer, BytePairTokenizer
-        from keras_nlp_lite.tokenizers.tokenizer_json import (
-            byte_pair_from_tokenizer_json,
-        )
+        if "SentencePiece" in arguments.kinds:
+            paths["proto"] = learn_sentence_piece(corpus, folder)
+        if arguments.kinds != ["SentencePiece"]:
+            results.update(learning(console, corpus, folder, arguments.repeats))
+            # Ours, from their file: ties between merges may be broken otherwise.
+            from keras_nlp_lite.tokenizers.tokenizer_json import (
+                byte_pair_from_tokenizer_json,
+            )
 
-        vocabulary, merges, _ = byte_pair_from_tokenizer_json(paths["byte_pair_json"])
-        pathlib.Path(paths["vocabulary"]).write_text(json.dumps(vocabulary))
-        pathlib.Path(paths["merges"]).write_text("\n".join(merges) + "\n")
+            made = byte_pair_from_tokenizer_json(paths["byte_pair_json"])
+            pathlib.Path(paths["vocabulary"]).write_text(json.dumps(made[0]))
+            pathlib.Path(paths["merges"]).write_text("\n".join(made[1]) + "\n")
 
         reviews = read_reviews(arguments.data_dir, 5000)
         megabytes = sum(len(review.encode()) for review in reviews) / 1e6
@@ -336,20 +385,8 @@ def main(arguments):
             results[kind] = rates
 
         everything = read_reviews(arguments.data_dir)
-        checks = {
-            "WordPiece": (
-                lambda: BertTokenizer(
-                    f"{arguments.preset}/vocab.txt", lowercase=True, strip_accents=True
-                ),
-                paths["word_piece_json"],
-            ),
-            "byte pairs": (
-                lambda: BytePairTokenizer(paths["vocabulary"], paths["merges"]),
-                paths["byte_pair_json"],
-            ),
-        }
-        for kind, (make, path) in checks.items():
-            equal = count_equal(kind, make, path, everything)
+        for kind in arguments.kinds:
+            equal = count_equal(*EQUALS[kind](paths), everything)
             console.print(f"{kind}: ids of {equal:,} of {len(everything):,} are equal")
             results[f"equal {kind}"] = equal
     arguments.json.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from keras_nlp_lite.checks import check_choice
 
 _FOLDER = pathlib.Path(__file__).parent
 _PREFIX = "libkeras_nlp_lite_ops-tf"
-_NEWEST = "knl_few_rows"  # an op that the last build of the library has
+_NEWEST = "knl_sentence_piece_encode"  # an op that the last build of the library has
 # As the kernels count them.
 _ELEMENTS = {"float32": 0, "bfloat16": 1, "float16": 2}
 

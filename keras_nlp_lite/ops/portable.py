@@ -15,7 +15,8 @@ _PORTABLE = contextvars.ContextVar("portable", default=False)
 @contextlib.contextmanager
 def portable_ops():
     """Within it, attention is made of TensorFlow's own ops, as the formula has it, and
-    so are products, norms and GELU, byte-pair tokenizers and bags of n-grams.
+    so are products, norms and GELU, byte-pair tokenizers and bags of n-grams;
+    SentencePiece is tensorflow-text's op.
 
     A graph with compiled ops loads only where these were loaded before, by `import
     keras_nlp_lite.ops` or by `tf.load_op_library` on `library_path()`. One traced in

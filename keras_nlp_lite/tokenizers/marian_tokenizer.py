@@ -219,7 +219,9 @@ class MarianTokenizer(SpecialTokens, Tokenizer):
             code = tf.ragged.boolean_mask(
                 code[:, tf.newaxis], code[:, tf.newaxis] != ""
             )
-            tokens = tf.concat([code, model.tokenize(bare)], axis=1)  # [N, None]
+            tokens = tf.concat(
+                [code, model.tokenize(bare, self.sequence_length)], axis=1
+            )  # [N, None]
             if self.compute_dtype != "string":
                 ids = self._id_of_piece.lookup(tokens.values)
                 tokens = tokens.with_values(self._cast(ids))

@@ -10,6 +10,9 @@ import os
 
 import tensorflow as tf
 
+from keras_nlp_lite.ops import library
+from keras_nlp_lite.ops.portable import may_use_compiled
+from keras_nlp_lite.tokenizers.sentence_piece_op import SentencePieceOp
 from keras_nlp_lite.tokenizers.strings import byte_lengths, on_cpu
 from keras_nlp_lite.tokenizers.vocabulary import Vocabulary
 from keras_nlp_lite.tokenizers.whole_tokens import WHITE_SPACE, split_off
@@ -46,6 +49,7 @@ class SentencePieceModel(tf.Module):
         # this in one.
         with tf.init_scope(), on_cpu():
             self._load()
+            self._compiled = _compile(self.proto, token_type)
             self._set_ends(add_bos, add_eos)
             self._set_whole_tokens(whole_tokens)
 
@@ -85,7 +89,7 @@ class SentencePieceModel(tf.Module):
         self._first, self._last = ends[:1], ends[-1:]
 
     def _set_whole_tokens(self, whole_tokens):
-        self._whole_tokens = None
+        self._whole_tokens = self._going_on = self._compiled_going_on = None
         if not whole_tokens:
             return
         missing = [x for x in whole_tokens if x not in self.vocabulary]
@@ -104,7 +108,9 @@ class SentencePieceModel(tf.Module):
         ids = [self.vocabulary.id(token) for token in whole_tokens]
         is_string = self._token_type == tf.string
         self._of_whole_tokens = tf.constant(whole_tokens if is_string else ids)
-        self._going_on = _load(self.proto + _NO_SPACE_IN_FRONT, self._token_type)
+        going_on = self.proto + _NO_SPACE_IN_FRONT
+        self._going_on = _load(going_on, self._token_type)
+        self._compiled_going_on = _compile(going_on, self._token_type)
         self._drops_space = not self._pieces.tokenize([" "]).row_lengths()[0]
 
     def id(self, token):
@@ -115,9 +121,15 @@ class SentencePieceModel(tf.Module):
 
     # Strings [N] to ragged tokens [N, T], and back
 
-    def tokenize(self, text):
-        """Tokens."""
-        (tokens,), _ = self._encode(text, lambda pieces, text: (pieces.tokenize(text),))
+    def tokenize(self, text, most=None):
+        """Tokens; of each text perhaps only the first `most`, and some behind them."""
+
+        def encode(pieces, text):
+            if isinstance(pieces, SentencePieceOp):
+                return (pieces.tokenize(text, most or 0),)
+            return (pieces.tokenize(text),)
+
+        (tokens,), _ = self._encode(text, encode)
         return self._between(self._first, tokens, self._last)
 
     def tokenize_with_offsets(self, text):
@@ -167,8 +179,9 @@ class SentencePieceModel(tf.Module):
         Returns:
             (that tuple for `text`, bool [T]: whether each is a whole token)
         """
+        pieces, going_on = self._encoders()
         if self._whole_tokens is None:
-            results = encode(self._pieces, text)
+            results = encode(pieces, text)
             return results, tf.zeros_like(results[0].values, tf.bool)
         parts = self._split(text)
         strings = parts.values  # [P]
@@ -185,8 +198,8 @@ class SentencePieceModel(tf.Module):
         lengths = byte_lengths(strings)
         tokens = tf.gather(self._of_whole_tokens, tf.argmax(same, axis=1))
         kinds = zip(
-            encode(self._pieces, of(~goes_on)),
-            encode(self._going_on, of(goes_on)),
+            encode(pieces, of(~goes_on)),
+            encode(going_on, of(goes_on)),
             (_only(x, is_whole) for x in (tokens, tf.zeros_like(lengths), lengths)),
         )
         # Of the three, two are empty in each part.
@@ -201,6 +214,13 @@ class SentencePieceModel(tf.Module):
         places = [x.with_values(x.values + tf.repeat(shifts, counts)) for x in places]
         results = (parts.with_values(x).merge_dims(1, 2) for x in (tokens, *places))
         return tuple(results), tf.repeat(is_whole, counts)
+
+    def _encoders(self):
+        """What encodes a text, and what goes on behind a whole token: the compiled op,
+        where it is, may be used and knows such models."""
+        if self._compiled is not None and may_use_compiled():
+            return self._compiled, self._compiled_going_on
+        return self._pieces, self._going_on
 
     def _between(self, first, values, last):
         """Rows with something more in front and behind, where that is asked for."""
@@ -254,6 +274,16 @@ def _load(proto, token_type):
     import tensorflow_text  # here, since it takes a second to import
 
     return tensorflow_text.SentencepieceTokenizer(proto, token_type)
+
+
+def _compile(proto, token_type):
+    """The compiled op for a model, or None where it is not there or does not encode it."""
+    if library.load() is None:
+        return None
+    try:
+        return SentencePieceOp(proto, token_type)
+    except tf.errors.InvalidArgumentError:
+        return None
 
 
 def _before(flags):
