@@ -27,10 +27,8 @@ void UnigramPaths::FillEnds(const PieceVocabulary& vocabulary, std::string_view 
                             std::vector<End<Score>>* ends, Watch watch) {
   ends->assign(text.size() + 1, {0, 0, -1});
   (*ends)[0].score = before;
-  const auto propose = [&](size_t begin, size_t end, int32_t number, double score) {
+  const auto propose = [&](size_t begin, size_t end, int32_t number, double sum) {
     End<Score>& best = (*ends)[end];
-    // Compared before it is rounded to what is stored, as SentencePiece does.
-    const double sum = score + (*ends)[begin].score;
     const double lead =
         best.begin < 0 ? std::numeric_limits<double>::infinity() : sum - best.score;
     watch(end, lead, sum);
@@ -40,17 +38,21 @@ void UnigramPaths::FillEnds(const PieceVocabulary& vocabulary, std::string_view 
   };
   for (size_t begin = 0; begin < text.size();) {
     const size_t character = CharacterBytes(text.substr(begin));
+    const double sum = (*ends)[begin].score;
     bool known = false;
     uint32_t node = PieceTrie::kRoot;
+    // SentencePiece compares sums before it rounds them to what it stores, but for those with
+    // an unknown character, which it rounds first.
     for (size_t end = begin; end < text.size() && vocabulary.pieces.Step(text[end], &node);) {
       ++end;
       const int32_t number = vocabulary.pieces.Value(node);
       if (number < 0) continue;
-      propose(begin, end, number, vocabulary.scores[number]);
+      propose(begin, end, number, sum + vocabulary.scores[number]);
       known |= end - begin == character;
     }
     if (!known) {
-      propose(begin, begin + character, vocabulary.unknown, vocabulary.unknown_score);
+      const auto rounded = static_cast<Score>(sum + vocabulary.unknown_score);
+      propose(begin, begin + character, vocabulary.unknown, rounded);
     }
     begin += character;
   }

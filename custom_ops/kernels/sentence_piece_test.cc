@@ -242,23 +242,26 @@ Path PlainUnigram(const Vocabulary& v, const std::string& text) {
     int32_t number = 0;
   };
   std::vector<End> ends(text.size() + 1);
-  const auto propose = [&](size_t begin, size_t end, int32_t number, double score) {
-    const double sum = score + ends[begin].score;
+  const auto propose = [&](size_t begin, size_t end, int32_t number, double sum) {
     if (ends[end].begin >= 0 && !(sum > ends[end].score)) return;
     ends[end] = {static_cast<float>(sum), static_cast<int>(begin), number};
   };
   for (size_t at = 0; at < text.size(); at += PlainCharacter(text, at)) {
     const size_t character = PlainCharacter(text, at);
+    const float before = ends[at].score;
     bool known = false;
     for (size_t bytes = 1; bytes <= std::min<size_t>(20, text.size() - at); ++bytes) {
       const int32_t number = PlainNumber(v, std::string_view(text).substr(at, bytes));
       if (number < 0) continue;
       const bool defined = v.parts.pieces[number].kind == PieceKind::kUserDefined;
       const float bonus = bytes * most;
-      propose(at, at + bytes, number, defined ? bonus - 0.1 : v.parts.pieces[number].score);
+      const double score = defined ? bonus - 0.1 : v.parts.pieces[number].score;
+      propose(at, at + bytes, number, score + before);
       known |= bytes == character;
     }
-    if (!known) propose(at, at + character, 0, least - 10.0f);
+    if (known) continue;
+    const float sum = least - 10.0f + before;
+    propose(at, at + character, 0, sum);
   }
   Path path;
   for (int end = text.size(); end > 0; end = ends[end].begin) {
