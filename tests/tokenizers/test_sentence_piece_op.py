@@ -233,7 +233,7 @@ def equal_scores(proto):
 
 def nearly_equal_scores(proto):
     for i, piece in enumerate(proto.pieces):
-        piece.score = -2.0 - i % 7 / 1000
+        piece.score = -len(piece.piece) - i % 7 / 1000
 
 
 def scores_above_zero(proto):
