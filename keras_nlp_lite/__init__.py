@@ -24,6 +24,7 @@ _ROOMS = (
     "tasks",
     "tokenizers",
     "training",
+    "tuning",
 )
 
 __all__ = ["__version__", *_ROOMS]

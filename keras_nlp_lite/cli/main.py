@@ -11,6 +11,8 @@ import typer
 
 from keras_nlp_lite.cli import tokenizer_commands
 from keras_nlp_lite.cli.manners import plainly, quiet_start
+from keras_nlp_lite.cli.options import AsJson, BatchSize, Data, RunFolder
+from keras_nlp_lite.cli.tune_command import tune
 from keras_nlp_lite.version import __version__
 
 app = typer.Typer(
@@ -20,23 +22,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-
-# Options that several commands share
-
-RunFolder = Annotated[
-    Path, typer.Option("--run", metavar="DIR", help="Folder of the run.")
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="PATH",
-        help="Labelled texts: a folder of class folders, maybe inside train/ and test/; "
-        "or a .csv, .tsv or .jsonl file.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch.")]
 
 
 def _say_version(wanted: bool):
@@ -332,6 +317,9 @@ def launch(
 
 
 app.add_typer(tokenizer_commands.app, name="tokenizer")
+app.command(
+    epilog="Example: keras-nlp-lite tune --data aclImdb --space transformer --trials 20"
+)(tune)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_nlp_lite.layers.layer_normalization import LayerNormalization
 from keras_nlp_lite.layers.token_and_position_embedding import (
     TokenAndPositionEmbedding,
 )
@@ -23,6 +24,9 @@ class TransformerClassifier(SequenceClassifier):
         num_heads: Attention heads in a block; must divide `embedding_dim`.
         intermediate_dim: Width inside a block's feed-forward half.
         dropout: Share of features dropped in training, in blocks and before the head.
+        activation: Of the blocks' feed-forward halves.
+        normalize_first: Whether a norm stands before each half of a block, and one
+            behind the last, or after each residual.
         **kwargs: As in `SequenceClassifier`.
 
     Example:
@@ -44,6 +48,8 @@ class TransformerClassifier(SequenceClassifier):
         num_heads=2,
         intermediate_dim=64,
         dropout=0.1,
+        activation="relu",
+        normalize_first=False,
         **kwargs,
     ):
         if embedding_dim % num_heads:
@@ -60,10 +66,16 @@ class TransformerClassifier(SequenceClassifier):
                 ),
                 *(
                     TransformerEncoder(
-                        intermediate_dim, num_heads, dropout=dropout, **dtype
+                        intermediate_dim,
+                        num_heads,
+                        dropout=dropout,
+                        activation=activation,
+                        normalize_first=normalize_first,
+                        **dtype,
                     )
                     for _ in range(num_layers)
                 ),
+                *([LayerNormalization(**dtype)] if normalize_first else []),
                 keras.layers.GlobalAveragePooling1D(**dtype),
                 keras.layers.Dropout(dropout, **dtype),
             ],
@@ -80,6 +92,8 @@ class TransformerClassifier(SequenceClassifier):
                 "num_heads": num_heads,
                 "intermediate_dim": intermediate_dim,
                 "dropout": dropout,
+                "activation": activation,
+                "normalize_first": normalize_first,
             },
             **kwargs,
         )

@@ -1,0 +1,21 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunFolder = Annotated[
+    Path, typer.Option("--run", metavar="DIR", help="Folder of the run.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="Labelled texts: a folder of class folders, maybe inside train/ and test/; "
+        "or a .csv, .tsv or .jsonl file.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch.")]

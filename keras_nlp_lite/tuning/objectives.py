@@ -1,0 +1,68 @@
+"""What a search is to find: one number of a trial, or several, each with a direction."""
+
+import dataclasses
+
+from keras_nlp_lite.checks import check_choice
+
+# What is measured of a finished trial, beside what `fit` logs.
+MEASURES = {
+    "latency": "milliseconds from one text to its answer, by `predict_on_batch`",
+    "size": "megabytes (10**6 bytes) of the model's file, vocabulary included",
+    "parameters": "weights in the model",
+    "seconds": "of building, adapting, training and validating",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """One thing to look at in a trial.
+
+    Attributes:
+        name: A name in `fit`'s logs, such as "val_accuracy", or one of `MEASURES`.
+        direction: "max" or "min".
+    """
+
+    name: str
+    direction: str
+
+    @property
+    def sign(self):
+        """1.0 where less is better, -1.0 where more is."""
+        return 1.0 if self.direction == "min" else -1.0
+
+    def better(self, value, other):
+        """Whether one value is better than another, or than none."""
+        return other is None or self.sign * value < self.sign * other
+
+
+def objectives_of(objective, direction):
+    """tuple of `Objective`, out of what a user says.
+
+    Args:
+        objective: str, or a list of them.
+        direction: "max" or "min", or a list with one for each.
+
+    Raises:
+        ValueError: a direction is missing or unknown, or a name comes twice.
+
+    Example:
+
+    >>> objectives_of("val_loss", "min")
+    (Objective(name='val_loss', direction='min'),)
+    """
+    names = [objective] if isinstance(objective, str) else list(objective)
+    directions = [direction] if isinstance(direction, str) else list(direction)
+    if not names or len(names) != len(directions) or len(set(names)) < len(names):
+        raise ValueError(
+            "There must be a direction for each objective, and each objective once. "
+            f"Received: objective={objective!r}, direction={direction!r}. Try "
+            'objective=["val_accuracy", "latency"], direction=["max", "min"].'
+        )
+    for one in directions:
+        check_choice("direction", one, ("max", "min"))
+    return tuple(map(Objective, names, directions))
+
+
+def first_logged(objectives):
+    """The first `Objective` that epochs can be judged by; None if all are `MEASURES`."""
+    return next((o for o in objectives if o.name not in MEASURES), None)

@@ -1,0 +1,339 @@
+"""Searches: what they find, keep, survive and refuse."""
+
+import json
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nlp_lite import models, tuning
+from keras_nlp_lite.tuning.search import seconds_of
+from keras_nlp_lite.tuning.trial_run import RESULT
+from tests.tuning.small import points, regression, search
+
+TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", "so so"] * 4
+LABELS = [1, 0, 0, 1, 1, 0] * 4
+
+
+def values_of(result):
+    return [trial.values for trial in result.trials]
+
+
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband"])
+def test_every_tuner_tries_as_many_as_it_may_and_begins_with_the_defaults(
+    tuner, tmp_path
+):
+    result = search(tmp_path, tuner=tuner, max_trials=6)
+    assert [t.status for t in result.trials] == ["COMPLETED"] * 6
+    first = {k: v for k, v in result.trials[0].values.items() if "/" not in k}
+    assert first == {"rate": 1e-3, "bias": "no", "scale": 1}
+    assert len({json.dumps(v, sort_keys=True) for v in values_of(result)}) == 6
+    assert result.best_score == min(t.metrics["val_loss"] for t in result.trials)
+
+
+def test_a_grid_is_tried_as_a_whole_and_each_point_once(tmp_path):
+    def space(hp):
+        hp.Choice("a", [1, 2, 3])
+        hp.Boolean("b")
+        return regression(hp.copy())
+
+    result = search(tmp_path, space, tuner="grid", max_trials=None, epochs=1)
+    assert sorted((v["a"], v["b"]) for v in values_of(result)) == [
+        (a, b) for a in (1, 2, 3) for b in (False, True)
+    ]
+
+
+def test_a_grid_of_more_points_than_trials_is_refused_with_its_size(tmp_path):
+    with pytest.raises(ValueError, match=r"combinations \(rate 3, bias 2, scale 4\)"):
+        search(tmp_path, tuner="grid", max_trials=5)
+
+
+def test_hyperband_gives_the_best_more_epochs(tmp_path):
+    result = search(
+        tmp_path, tuner="hyperband", max_trials=9, epochs=9, early_stop=False
+    )
+    epochs = [t.epochs[0] for t in result.trials]
+    assert epochs[:9] == [1] * 9
+    more = search(
+        tmp_path, tuner="hyperband", max_trials=10, epochs=9, early_stop=False
+    )
+    promoted = more.trials[9]
+    assert promoted.epochs == [3]
+    best = min(more.trials[:9], key=lambda t: t.metrics["val_loss"])
+    assert promoted.values["tuner/trial_id"] == best.trial_id
+
+
+def test_the_best_model_is_that_of_the_best_epoch(tmp_path):
+    class Spoiling(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = [0.1, 0.1, 1e3][epoch]
+
+    result = search(tmp_path, callbacks=lambda: [Spoiling()], early_stop=False)
+    loss = result.best_model().evaluate(*points(), verbose=0)
+    assert loss == pytest.approx(result.best_score, rel=1e-5)
+    assert result.best_trial().epochs == [3]
+
+
+def test_only_the_best_trials_model_is_kept_unless_all_are_wanted(tmp_path):
+    result = search(tmp_path / "best")
+    kept = [t for t in result.trials if t.model_path]
+    assert kept == [result.best_trial()]
+    other = next(t for t in result.trials if not t.model_path)
+    with pytest.raises(ValueError, match=r"Only the models of the best .* keep='all'"):
+        result.model_of(other)
+    result = search(tmp_path / "all", keep="all")
+    assert all(t.model_path for t in result.trials)
+
+
+def test_a_task_is_adapted_fitted_and_found_again_with_its_vocabulary(tmp_path):
+    space = tuning.space(
+        models.BagOfNgramsClassifier,
+        num_classes=2,
+        defaults=False,
+        ngrams=[1, 2],
+        learning_rate=0.1,
+    )
+    result = search_texts(space, tmp_path, tuner="grid", epochs=30, early_stop=False)
+    model = result.best_model()
+    assert [t.values for t in result.trials] == [{"ngrams": 1}, {"ngrams": 2}]
+    accuracy = model.evaluate(TEXTS, LABELS, return_dict=True, verbose=0)["accuracy"]
+    assert accuracy == result.best_score == 1.0
+    assert model.predict(["not good"], verbose=0).shape == (1, 2)
+
+
+def search_texts(space, directory, **settings):
+    data = TEXTS, LABELS
+    return tuning.search(
+        space,
+        data,
+        data,
+        objective="val_accuracy",
+        direction="max",
+        directory=directory,
+        tensorboard=False,
+        verbose=0,
+        **settings,
+    )
+
+
+def test_failed_trials_are_recorded_with_their_reason_and_survived(tmp_path):
+    def space(hp):
+        model = regression(hp)
+        if hp.get("bias") == "yes":
+            raise RuntimeError("no bias, please")
+        return model
+
+    result = search(tmp_path, space, max_trials=8)
+    failed = [t for t in result.trials if t.status == "FAILED"]
+    assert failed and len(failed) < 8
+    assert all(t.values["bias"] == "yes" for t in failed)
+    assert {t.message for t in failed} == {"RuntimeError: no bias, please"}
+    assert len(result.trials) == 8 and result.best_trial().values["bias"] == "no"
+    told = json.loads((tmp_path / f"trial_{failed[0].trial_id}" / RESULT).read_text())
+    assert "raise RuntimeError" in told["traceback"]
+
+
+def test_a_loss_that_is_no_number_fails_its_trial_alone(tmp_path):
+    def space(hp):
+        model = regression(hp)
+        if hp.get("scale") > 2:
+            model.optimizer.learning_rate = 1e30
+        return model
+
+    result = search(tmp_path, space, max_trials=8)
+    failed = [t for t in result.trials if t.status == "FAILED"]
+    assert failed and all(t.values["scale"] > 2 for t in failed)
+    assert "must be a finite number" in failed[0].message
+
+
+def test_five_failures_in_a_row_end_a_search_with_the_last_reason(tmp_path):
+    def fail():
+        raise OSError("no disk")
+
+    with pytest.raises(ValueError, match=r"5 trials in a row failed.*no disk"):
+        search(tmp_path, callbacks=fail, max_trials=9)
+    result = tuning.SearchResult(tmp_path)
+    assert [t.status for t in result.trials] == ["FAILED"] * 5
+    with pytest.raises(ValueError, match=r"No trial ended well.*no disk"):
+        result.best_trial()
+
+
+def test_a_finished_search_runs_nothing_again_and_more_trials_go_on(tmp_path):
+    first = search(tmp_path, max_trials=3)
+    same = search(tmp_path, max_trials=3)
+    assert same.trials == first.trials
+    more = search(tmp_path, max_trials=5)
+    assert [t.metrics for t in more.trials[:3]] == [t.metrics for t in first.trials]
+    assert len(more.trials) == 5
+
+
+def test_a_search_is_the_same_whether_it_is_broken_off_or_not(tmp_path):
+    class Break(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            left.append(1)
+            if len(left) == 3:
+                raise KeyboardInterrupt
+
+    left = []
+    whole = search(tmp_path / "whole", max_trials=5)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "broken", max_trials=5, callbacks=lambda: [Break()])
+    status = [t.status for t in tuning.SearchResult(tmp_path / "broken").trials]
+    assert status == ["COMPLETED", "COMPLETED", "RUNNING"]
+    broken = search(tmp_path / "broken", max_trials=5)
+    assert values_of(broken) == values_of(whole)
+    losses = [[t.metrics["val_loss"] for t in r.trials] for r in (broken, whole)]
+    assert losses[0] == losses[1]
+
+
+def test_executions_are_averaged_over_seeds(tmp_path):
+    result = search(tmp_path, executions=3, max_trials=1, keep="all")
+    (trial,) = result.trials
+    assert trial.epochs == [3, 3, 3]
+    best = result.best_model().evaluate(*points(), verbose=0)
+    assert best < trial.metrics["val_loss"]
+
+
+def test_early_stopping_ends_a_trial_that_gets_no_better(tmp_path):
+    def space(hp):
+        hp.Boolean("a")
+        model = regression(hp.copy())
+        model.optimizer.learning_rate = 0.0
+        return model
+
+    settings = {"max_trials": 1, "epochs": 9}
+    assert search(tmp_path / "a", space, **settings).trials[0].epochs == [4]
+    result = search(tmp_path / "b", space, early_stop=1, **settings)
+    assert result.trials[0].epochs == [2]
+    result = search(tmp_path / "c", space, early_stop=False, **settings)
+    assert result.trials[0].epochs == [9]
+
+
+def test_a_budget_ends_the_trial_it_is_in_and_begins_no_other(tmp_path):
+    class Slow(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.05)
+
+    start = time.monotonic()
+    settings = {"callbacks": lambda: [Slow()], "max_trials": 50, "epochs": 100}
+    result = search(tmp_path, budget="2s", early_stop=False, **settings)
+    assert time.monotonic() - start < 10
+    assert len(result.trials) < 50
+    last = result.trials[-1]
+    assert last.cut_short and last.epochs[0] < 100 and last.status == "COMPLETED"
+    again = search(tmp_path, budget="2s", early_stop=False, **settings)
+    assert again.trials == result.trials  # the time of earlier processes counts
+
+
+def test_spans_of_time():
+    assert [seconds_of(x) for x in ("90s", "2 m", "0.5h", "1d", 7)] == [
+        *(90.0, 120.0, 1800.0, 86_400.0, 7.0)
+    ]
+    for wrong in ("soon", "0m", -1, "1..5h"):
+        with pytest.raises(ValueError, match="must be a time"):
+            seconds_of(wrong)
+
+
+def test_another_search_in_the_folder_is_refused_unless_it_may_go(tmp_path):
+    search(tmp_path, max_trials=1)
+    with pytest.raises(ValueError, match=r"another search.*epochs=2; there, epochs=3"):
+        search(tmp_path, epochs=2)
+    result = search(tmp_path, epochs=2, max_trials=1, overwrite=True)
+    assert result.trials[0].epochs == [2]
+
+
+def test_a_folder_in_which_another_process_searches_is_refused(tmp_path):
+    code = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / ".lock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(ValueError, match="one search at a time"):
+        search(tmp_path)
+    holder.communicate()
+    assert len(search(tmp_path, max_trials=1).trials) == 1
+
+
+def test_an_objective_that_is_not_logged_ends_the_search_with_those_that_are(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"objective='val_f1'; an epoch has loss, val_"
+    ):
+        search(tmp_path, objective="val_f1")
+
+
+def test_a_direction_must_be_said_for_each_objective(tmp_path):
+    with pytest.raises(ValueError, match="a direction for each objective"):
+        search(tmp_path, objective=["val_loss", "size"], direction="min")
+    with pytest.raises(ValueError, match="`direction` must be one of 'max', 'min'"):
+        search(tmp_path, direction="up")
+
+
+def test_the_precision_policy_outlives_a_search(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        search(tmp_path, max_trials=1)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_each_trial_has_a_line_and_the_best_so_far(tmp_path, capsys):
+    search(tmp_path, max_trials=2, verbose=1)
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert lines[0] == ("Search of regression: random, 2 trials, for val_loss (min).")
+    assert lines[1].startswith("  1/2  val_loss ") and "rate=0.001 bias=no" in lines[1]
+    assert all(len(line) <= 100 for line in lines)
+    search(tmp_path, max_trials=2, verbose=1)
+    assert "2 trials are done already" in capsys.readouterr().out
+
+
+def test_several_objectives_give_a_front_and_its_picture(tmp_path):
+    def space(hp):
+        width = hp.Choice("width", [1, 8, 64])
+        rate = hp.Choice("rate", [0.001, 0.1])
+        model = keras.Sequential(
+            [keras.Input([2]), keras.layers.Dense(width), keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(rate / width), "mse", run_eagerly=True)
+        return model
+
+    result = search(
+        tmp_path,
+        space,
+        objective=["val_loss", "parameters", "latency", "size"],
+        direction=["min", "min", "min", "min"],
+        max_trials=6,
+        tuner="bayesian",
+    )
+    front = result.pareto_front()
+    names = [o.name for o in result.objectives]
+    costs = np.array([[t.metrics[n] for n in names] for t in result.trials])
+    for trial, cost in zip(result.trials, costs):
+        beaten = ((costs <= cost).all(axis=1) & (costs < cost).any(axis=1)).any()
+        assert (trial in front) == (not beaten)
+    assert all(t.model_path for t in front)
+    assert front[0] == result.best_trial()
+    result.plot(tmp_path / "front.svg")
+    picture = (tmp_path / "front.svg").read_text()
+    assert picture.count("<circle") == 3 * 6  # a panel for each beside the first
+    with pytest.raises(ValueError, match="two objectives or more"):
+        search(tmp_path / "one", max_trials=1).plot(tmp_path / "one.svg")
+
+
+def test_a_folder_without_a_search_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be the folder of a search"):
+        tuning.SearchResult(tmp_path)
+
+
+def test_what_is_no_space_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`space` must be what `tuning.space"):
+        search(tmp_path, models.BagOfNgramsClassifier)
