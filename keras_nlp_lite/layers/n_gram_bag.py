@@ -212,7 +212,7 @@ class NGramBag(PreprocessingLayer):
             dataset = dataset.unbatch()
         dataset = dataset.batch(_ADAPT_BATCH)
         chunks = untuned(
-            dataset.map(chunk, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
+            dataset.map(chunk, num_parallel_calls=2).prefetch(4)
         )
         for *tokens, beside in chunks.as_numpy_iterator():
             classes = _binary(beside[0]) if with_labels else None
