@@ -27,7 +27,8 @@ _ROOMS = (
     "tuning",
 )
 
-__all__ = ["__version__", *_ROOMS]
+# "tuning" takes an extra: `import *` does not ask for it.
+__all__ = ["__version__", *(room for room in _ROOMS if room != "tuning")]
 
 
 def __getattr__(name):
@@ -40,7 +41,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted({*__all__, *_ROOMS})
 
 
 @contextlib.contextmanager

@@ -211,9 +211,7 @@ class NGramBag(PreprocessingLayer):
         if first.shape.rank:
             dataset = dataset.unbatch()
         dataset = dataset.batch(_ADAPT_BATCH)
-        chunks = untuned(
-            dataset.map(chunk, num_parallel_calls=2).prefetch(4)
-        )
+        chunks = untuned(dataset.map(chunk, num_parallel_calls=2).prefetch(4))
         for *tokens, beside in chunks.as_numpy_iterator():
             classes = _binary(beside[0]) if with_labels else None
             numbers = counts.update(*tokens, classes)

@@ -46,7 +46,7 @@ class Health(StepHook, keras.callbacks.Callback):
         self.every = every
         self.layers = []  # paths, in the order of the rows
         self._noted = self._measured = None
-        self._done = 0  # steps, as far as Python knows
+        self._shown = -1  # the last step that was told of
 
     # Around the step, in the graph
 
@@ -59,6 +59,7 @@ class Health(StepHook, keras.callbacks.Callback):
             self._noted = _of_first_replica(-1, tf.int64)
             shape = [len(self.layers), len(MEASURES)]
             self._measured = _of_first_replica(tf.zeros(shape), tf.float32)
+        self._shown = -1
         if self._optimizer is not None:
             self._own = self._optimizer.apply
             self._given = vars(self._optimizer).get("apply")
@@ -115,23 +116,21 @@ class Health(StepHook, keras.callbacks.Callback):
 
     # Between steps
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        steps = getattr(self._optimizer, "iterations", 0)
-        self._done = int(keras.ops.convert_to_numpy(steps))
+    def last_look(self):
+        """What a look showed that was not told before.
 
-    def finish_steps(self, steps):
-        """Notes that so many more are done: Summary, what one of them showed, or None.
+        The optimizer counts: batches that it gathers, and steps that it skips for an
+        overflow, are none of its steps.
 
         Returns:
             (int, Summary): the step that was looked at, and a scalar for each measure
-            of each layer; None if no look was due.
+            of each layer; None if there was no look since.
         """
-        before, self._done = self._done, self._done + steps
-        if (before - 1) // self.every == (self._done - 1) // self.every:
-            return None
         step = int(self._noted.numpy())
-        return (step, self._summary()) if step >= before else None
+        if step == self._shown:
+            return None
+        self._shown = step
+        return step, self._summary()
 
     def _summary(self):
         measured = self._measured.numpy()

@@ -33,8 +33,8 @@ class StepHook:
     def set_model(self, model):
         super().set_model(model)
         hooks = vars(model).get(_NAME)
-        if hooks is not None and hooks.running:
-            hooks.remove()  # of a `fit` that was interrupted between steps
+        if hooks is not None and (hooks.running or self in hooks.hooks):
+            hooks.remove()  # of a `fit` that was interrupted, or did not begin
             hooks = None
         if hooks is None:
             # Past Keras and TensorFlow, which would track it.
@@ -52,14 +52,15 @@ class StepHook:
 
     def on_test_begin(self, logs=None):
         super().on_test_begin(logs)
-        self._leave_unless_training()
+        self.leave_unless_training()
 
     def on_predict_begin(self, logs=None):
         super().on_predict_begin(logs)
-        self._leave_unless_training()
+        self.leave_unless_training()
 
-    def _leave_unless_training(self):
-        """Nobody tells `set_model` whether it is `fit` that begins."""
+    def leave_unless_training(self):
+        """Takes the hooks away where no `fit` runs: nobody tells `set_model` whether it is
+        `fit` that begins."""
         hooks = vars(self.model).get(_NAME)
         if hooks is not None and not hooks.running:
             hooks.remove()

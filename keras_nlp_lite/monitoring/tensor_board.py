@@ -159,6 +159,14 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().set_model(model)
 
     def on_train_begin(self, logs=None):
+        try:
+            self._begin(logs)
+        except BaseException:
+            for hook in self._hooks:  # which Keras will not tell that `fit` is over
+                hook.leave_unless_training()
+            raise
+
+    def _begin(self, logs):
         self._clear_up()
         self._speed.start(self.model)
         self._report = self._make_report()
@@ -190,7 +198,6 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self._speed.start_epoch()
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._first_of_call = batch
         for hook in self._hooks:
             hook.on_train_batch_begin(batch, logs)
         super().on_train_batch_begin(batch, logs)
@@ -200,7 +207,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         done = min(batch + 1, self._steps() or batch + 1)
         self._speed.finish_batches(done)
         if self._health in self._hooks:
-            self._write_health(done - self._first_of_call)
+            self._write_health()
         if self.update_freq != "epoch" and (
             self._global_train_batch % self.update_freq == 0
         ):
@@ -290,8 +297,8 @@ class TensorBoard(keras.callbacks.TensorBoard):
         sample.set_params(self.params)
         return sample
 
-    def _write_health(self, steps):
-        found = self._health.finish_steps(steps)
+    def _write_health(self):
+        found = self._health.last_look()
         if found is None:
             return
         step, summary = found

@@ -34,7 +34,7 @@ class BestEpoch(keras.callbacks.Callback):
                 f"objective={name!r}; an epoch has {', '.join(sorted(logs))}."
                 + (" Try to give `val`." if name.startswith("val_") else "")
             )
-        if self.objective.better(logs[name], self.logs.get(name)):
+        if not self.logs or self.objective.better(logs[name], self.logs[name]):
             self.epoch, self.logs = epoch, logs
             self._weights = self.model.get_weights()
 

@@ -2,8 +2,12 @@
 
 import contextlib
 import glob
+import hashlib
 import os
 import shutil
+
+import numpy as np
+import tensorflow as tf
 
 from keras_nlp_lite.tuning.oracles import ENDED, STATE
 from keras_nlp_lite.tuning.pareto import pareto_front
@@ -78,6 +82,24 @@ def open_folder(directory, settings, overwrite):
             f"The folder holds another search. Received: directory={directory!r}, {now}; "
             f"there, {was}. Try another directory, or overwrite=True to begin anew."
         )
+
+
+def fingerprint(data):
+    """str, by which a search knows its validation data again; None where there is none.
+
+    Args:
+        data: As `search` takes it. Of a Dataset the first batch counts, and its length.
+    """
+    if data is None:
+        return None
+    length = None
+    if isinstance(data, tf.data.Dataset):
+        length = int(data.cardinality())
+        data = next(iter(data), ())
+    found = hashlib.sha256(repr(length).encode())
+    for part in tf.nest.flatten(data):
+        found.update(np.asarray(part).astype(bytes).tobytes())
+    return found.hexdigest()[:16]
 
 
 def _clear(directory):

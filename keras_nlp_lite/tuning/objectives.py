@@ -1,6 +1,7 @@
 """What a search is to find: one number of a trial, or several, each with a direction."""
 
 import dataclasses
+import math
 
 from keras_nlp_lite.checks import check_choice
 
@@ -31,8 +32,12 @@ class Objective:
         return 1.0 if self.direction == "min" else -1.0
 
     def better(self, value, other):
-        """Whether one value is better than another, or than none."""
-        return other is None or self.sign * value < self.sign * other
+        """Whether one value is better than another, or than none, as NaN is."""
+        if math.isnan(value):
+            return False
+        if other is None or math.isnan(other):
+            return True
+        return self.sign * value < self.sign * other
 
 
 def objectives_of(objective, direction):

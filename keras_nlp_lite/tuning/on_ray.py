@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import math
 import os
 import shutil
 import sys
@@ -295,7 +296,10 @@ def _write_down(directory, found, objective, settings):
             "cut_short": False,
             "message": None if one.error is None else str(one.error).splitlines()[-1],
         }
-        if logs:
+        logs = [epoch for epoch in logs if math.isfinite(epoch[objective.name])]
+        if one.error is None and not logs:
+            told["message"] = f"{objective.name} was finite after no epoch."
+        if one.error is None and logs:
             told["metrics"] = max(
                 logs, key=lambda epoch: -objective.sign * epoch[objective.name]
             )
@@ -305,7 +309,7 @@ def _write_down(directory, found, objective, settings):
         write_json(os.path.join(folder, RESULT), told)
         trials[name] = {
             "trial_id": name,
-            "status": "COMPLETED" if logs and one.error is None else "FAILED",
+            "status": "FAILED" if told["metrics"] is None else "COMPLETED",
             "hyperparameters": {"values": dict(one.config)},
         }
     if best is not None:

@@ -28,7 +28,7 @@ class Kept:
     All of a search stands in one file, which is replaced as a whole: KerasTuner writes
     several, one after the other, and a process that dies between two of them, or inside
     one, leaves trials that are lost or run twice. A trial that was running is given to
-    the worker of the same name again.
+    whoever asks first.
 
     Args:
         objectives: tuple of `Objective`.
@@ -173,6 +173,10 @@ class Kept:
         state = read_state(self.folder)
         if state is not None:
             self.set_state(state)
+            # Whoever ran a trial is gone, and need not come back under that name.
+            waiting = [trial.trial_id for trial in self.ongoing_trials.values()]
+            self._retry_queue += sorted(waiting, reverse=True)  # the last comes first
+            self.ongoing_trials = {}
         return state is not None
 
 

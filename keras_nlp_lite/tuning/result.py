@@ -6,6 +6,7 @@ import os
 import keras
 import numpy as np
 
+from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.tuning.objectives import Objective
 from keras_nlp_lite.tuning.oracles import read_state
 from keras_nlp_lite.tuning.pareto import pareto_front
@@ -181,7 +182,10 @@ class SearchResult:
             [t.trial_id in front for t in done],
             [str(int(t.trial_id) + 1) for t in done],
         )
-        with open(path, "w", encoding="utf-8") as file:
+        with (
+            replacing(path) as temporary,
+            open(temporary, "w", encoding="utf-8") as file,
+        ):
             file.write(picture)
 
     def table(self, most=None):

@@ -6,7 +6,7 @@ import time
 
 from keras_nlp_lite.checks import check_choice, check_positive_int
 from keras_nlp_lite.tuning import chief
-from keras_nlp_lite.tuning.folder import alone_in, open_folder, tidy
+from keras_nlp_lite.tuning.folder import alone_in, fingerprint, open_folder, tidy
 from keras_nlp_lite.tuning.grid import check_grid
 from keras_nlp_lite.tuning.hparams import SearchBoard
 from keras_nlp_lite.tuning.kt import keras_tuner
@@ -157,7 +157,9 @@ def search(
         "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
         "epochs": epochs,
         "executions": executions,
+        "early_stop": patience,
         "seed": seed,
+        "val": fingerprint(val),
         "space": hps.get_config()["space"],
         "fixed": fixed_settings(hypermodel),
     }

@@ -1,6 +1,7 @@
 """What a search may vary: a hypermodel over representation, architecture, training."""
 
 import inspect
+import os
 import weakref
 
 import keras
@@ -123,13 +124,14 @@ class Space(keras_tuner.HyperModel):
         super().__init__(name=model.__name__)
         self.model = model
         self.ranges = dict(ranges)
-        self.preset = preset
+        self.preset = None if preset is None else os.fspath(preset)
+        self._corpus = corpus
         self.vocabularies = Vocabularies(corpus)
 
     def learn_from(self, corpus):
-        """Says what tokenizers learn from, unless that is known."""
-        if self.vocabularies.corpus is None:
-            self.vocabularies.corpus = corpus
+        """Says what tokenizers of this search learn from, unless the space does."""
+        if self._corpus is None:
+            self.vocabularies = Vocabularies(corpus)
 
     def varied(self):
         """dict of the arguments that differ between trials, with their ranges."""

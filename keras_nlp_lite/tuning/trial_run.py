@@ -113,7 +113,7 @@ class TrialRun:
             model,
             *(self.train if isinstance(self.train, tuple) else (self.train,)),
             validation_data=self.val,
-            epochs=self.epochs,
+            epochs=hp.values.get("tuner/epochs", self.epochs),
             callbacks=self._callbacks(trial, execution, judge, best, stop),
             verbose=0,
         )

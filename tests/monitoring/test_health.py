@@ -151,3 +151,20 @@ def test_without_the_option_nothing_is_looked_at(tmp_path):
 def test_a_frequency_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`health` must be an integer.*health=-1"):
         TensorBoard(tmp_path, health=-1)
+
+
+def test_a_look_waits_for_the_gradients_that_the_optimizer_gathers(tmp_path):
+    gathering = keras.optimizers.SGD(0.01, gradient_accumulation_steps=3)
+    run = fit(tmp_path, words(gathering), health=2, epochs=9, batch_size=4)
+    # Of nine batches the optimizer made three steps, of which it looks at 0 and 2.
+    assert sorted(run.scalars("train", "weight_norm/all")) == [0, 2]
+
+
+def test_a_fit_that_did_not_begin_leaves_nothing_in_the_model(tmp_path):
+    model = words()
+    callback = TensorBoard(tmp_path, health=1, projector=True)  # a model without words
+    for _ in range(2):
+        with pytest.raises(ValueError, match="projector|vocabulary|tokens"):
+            model.fit(IDS, WANTED, verbose=0, callbacks=[callback])
+        assert "train_step" not in vars(model)
+        assert "apply" not in vars(model.optimizer)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from keras_nlp_lite import models, tuning
+from keras_nlp_lite.tuning.objectives import objectives_of
+from keras_nlp_lite.tuning.oracles import oracle_class
 from keras_nlp_lite.tuning.search import seconds_of
 from keras_nlp_lite.tuning.trial_run import RESULT
 from tests.tuning.small import points, regression, search
@@ -243,6 +245,42 @@ def test_another_search_in_the_folder_is_refused_unless_it_may_go(tmp_path):
         search(tmp_path, epochs=2)
     result = search(tmp_path, epochs=2, max_trials=1, overwrite=True)
     assert result.trials[0].epochs == [2]
+
+
+def test_a_search_on_other_validation_data_is_another_search(tmp_path):
+    search(tmp_path, max_trials=1)
+    x, y = points()
+    with pytest.raises(ValueError, match="The folder holds another search.*val="):
+        tuning.search(
+            regression,
+            (x, y),
+            (x + 1, y),
+            objective="val_loss",
+            direction="min",
+            directory=tmp_path,
+            max_trials=1,
+            epochs=3,
+            verbose=0,
+        )
+
+
+def test_trials_of_workers_that_are_gone_go_to_whoever_asks(tmp_path):
+    oracle = oracle_class("random")(
+        objectives_of("val_loss", "min"), str(tmp_path), max_trials=3, seed=1
+    )
+    oracle.hyperparameters.Float("rate", 0.0, 1.0)
+    begun = [oracle.create_trial(name).trial_id for name in ("one", "two")]
+    again = oracle_class("random")(
+        objectives_of("val_loss", "min"), str(tmp_path), max_trials=3, seed=1
+    )
+    assert again.reload()
+    assert [again.create_trial(n).trial_id for n in ("three", "four")] == begun
+
+
+def test_no_number_is_worse_than_any_number():
+    lowest = objectives_of("val_loss", "min")[0]
+    assert lowest.better(3.0, float("nan")) and not lowest.better(float("nan"), 3.0)
+    assert not lowest.better(float("nan"), None)
 
 
 def test_a_folder_in_which_another_process_searches_is_refused(tmp_path):
