@@ -78,6 +78,7 @@ class Classifier(ClassLabels, Task):
         for layer in (self.encoder, self.head):
             if layer is not None:
                 if not layer.built:
+                    self._keep_numbers_whole(layer, input_shape)
                     layer.build(input_shape)
                 input_shape = layer.compute_output_shape(input_shape)
             if len(input_shape) != 2:
@@ -92,13 +93,29 @@ class Classifier(ClassLabels, Task):
                 f"{input_shape[-1]}."
             )
 
+    def _keep_numbers_whole(self, layer, input_shape):
+        """Keras gives a Sequential an input of its first layer's compute type. In 16
+        bits that rounds the numbers of tokens, from 257 on."""
+        if layer is not self.encoder or not isinstance(layer, keras.Sequential):
+            return
+        numbers = None if self.preprocessor is None else self._prepared()
+        if numbers is not None and "int" in keras.backend.standardize_dtype(
+            numbers.dtype
+        ):
+            whole = keras.layers.InputLayer(batch_shape=input_shape, dtype="int32")
+            layer._layers.insert(0, whole)
+
+    def _prepared(self):
+        """keras.KerasTensor like what the preprocessor gives."""
+        text = keras.KerasTensor((None,), dtype="string")
+        return self.preprocessor.compute_output_spec(text)
+
     def ensure_built(self):
         if self.preprocessor is None:
             return
         super().ensure_built()
         if not self.built:
-            text = keras.KerasTensor((None,), dtype="string")
-            self.build(self.preprocessor.compute_output_spec(text).shape)
+            self.build(self._prepared().shape)
 
     def call(self, x, training=None):
         if self.encoder is not None:

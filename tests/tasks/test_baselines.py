@@ -49,3 +49,22 @@ def test_what_is_kept_answers_as_what_was_trained(name, tmp_path):
     # An op of this package would keep others from loading it.
     assert b"Knl" not in (tmp_path / "served" / "saved_model.pb").read_bytes()
     np.testing.assert_allclose(served.serve(tf.constant(TEXTS)), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "baseline", [models.AveragedEmbeddingClassifier, models.TransformerClassifier]
+)
+def test_token_numbers_stay_whole_in_sixteen_bits(baseline):
+    words = [f"w{i}" for i in range(598)]
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = baseline(2, max_tokens=600, dropout=0.0)
+        model.adapt([" ".join(words)])
+        seen = []
+        table = model.encoder.layers[0]
+        own, table.call = table.call, lambda x, **k: seen.append(x) or own(x, **k)
+        model.encoder.call(np.arange(600)[:, None])
+        assert np.array_equal(np.array(seen[-1]).ravel(), np.arange(600))
+    finally:
+        keras.config.set_dtype_policy(before)
