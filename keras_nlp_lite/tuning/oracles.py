@@ -34,11 +34,10 @@ class Kept:
         objectives: tuple of `Objective`.
         folder: Where the file goes.
         budget: Seconds of all processes that ever were the chief; None for any.
-        from_defaults: Whether the first trial has each hyperparameter's default.
         **kwargs: Of the oracle.
     """
 
-    def __init__(self, objectives, folder, budget=None, from_defaults=True, **kwargs):
+    def __init__(self, objectives, folder, budget=None, **kwargs):
         one = objectives[0]
         name, direction = one.name, one.direction
         if len(objectives) > 1:
@@ -49,7 +48,6 @@ class Kept:
         self.objectives = objectives
         self.folder = folder
         self.budget = budget
-        self.from_defaults = from_defaults
         self.verbose = 0
         self.after_end = None  # called when a trial has ended, and that is on disk
         self._seconds, self._since = 0.0, time.monotonic()
@@ -89,7 +87,7 @@ class Kept:
         return response
 
     def _random_values(self):
-        if self.from_defaults and not self.trials:
+        if not self.trials:  # the first has the defaults
             space = self.get_space()
             return {hp.name: hp.default for hp in space.space if space.is_active(hp)}
         return super()._random_values()
