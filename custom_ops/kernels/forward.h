@@ -58,14 +58,15 @@ struct RunningRow {
 };
 
 // Turns a row's scores, times a positive factor, into weights and adds them to its sum; out
-// is scaled anew where the reference moves.
-template <bool kFull, bool kFactor>
+// is scaled anew where the reference moves. Of kCount vectors, those from `vectors` on weigh
+// nothing.
+template <int kCount, bool kFactor>
 KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, RunningRow row,
                       int64_t width, Vec* weights) {
   Vec highest = Splat(kNone);
 #pragma GCC unroll 16
-  for (int n = 0; n < kPanelVectors; ++n) {
-    weights[n] = kFull || n < vectors ? Load(scores + n * kLanes) : Splat(kNone);
+  for (int n = 0; n < kCount; ++n) {
+    weights[n] = n < vectors ? Load(scores + n * kLanes) : Splat(kNone);
     highest = MaxOf(highest, weights[n]);
   }
   if (kFactor) highest *= Splat(factor);
@@ -75,12 +76,28 @@ KNL_INLINE void Weigh(const float* scores, int64_t vectors, float factor, Runnin
   const Vec reference = Splat(*row.reference == kNone ? 0.0f : *row.reference);
   Vec sum[2] = {Load(row.sum), {}};
 #pragma GCC unroll 16
-  for (int n = 0; n < kPanelVectors; ++n) {
+  for (int n = 0; n < kCount; ++n) {
     weights[n] = Exp2(kFactor ? weights[n] * Splat(factor) - reference
                               : weights[n] - reference);
     sum[n % 2] += weights[n];
   }
   Store(row.sum, sum[0] + sum[1]);
+}
+
+// One query's weights with a panel of keys, dropped and put where the product with v reads
+// them. `bits` is null without dropout.
+template <class Format, int kCount>
+KNL_INLINE void WeighRow(const float* scores, int64_t vectors, float factor, RunningRow row,
+                         int64_t width, const DropoutRate& rate, const Bits* bits,
+                         float* weights) {
+  Vec x[kCount];
+  Weigh<kCount, !Format::kFoldsScale>(scores, vectors, factor, row, width, x);
+  if (bits != nullptr) {
+#pragma GCC unroll 16
+    for (int n = 0; n < kCount; ++n) x[n] = rate.Keep(x[n], bits[n]);
+  }
+#pragma GCC unroll 16
+  for (int n = 0; n < kCount; ++n) Format::StoreAlongKeys(x[n], n * kLanes, weights);
 }
 
 template <class Format>
@@ -150,15 +167,20 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
     const Tokens<E> outs = TokensOf<E>(arrays.out, row, count, a.heads, head, a.width);
     outs.PrefetchToWrite();
     Format::Rows(queries, count, factor, room.q);
-    memset(room.out, 0, count * width * sizeof(float));
+    // Where all of the block see the first panel, its product is the first that out holds.
+    const auto panel_vectors_of = [&](int64_t panel) {
+      return RoundUp(Min(kPanel, s.keys - panel * kPanel), kLanes) / kLanes;
+    };
+    const bool covered = begin < end && scores.Of(first, first + count, begin * kPanel,
+                                                  panel_vectors_of(begin)) == Sight::kAll;
+    if (!covered) memset(room.out, 0, count * width * sizeof(float));
     memset(room.sum, 0, count * kLanes * sizeof(float));
     for (int64_t i = 0; i < count; ++i) room.top[i] = kNone;
 
     for (int64_t panel = begin; panel < end; ++panel) {
       ahead.Step();
       const int64_t key = panel * kPanel;
-      const int64_t panel_vectors =
-          RoundUp(Min(kPanel, s.keys - key), kLanes) / kLanes;
+      const int64_t panel_vectors = panel_vectors_of(panel);
       const bool all = scores.Of(first, first + count, key, panel_vectors) == Sight::kAll;
       for (int64_t group = 0; group < count; group += kGroup) {
         const int64_t rows = Min(kGroup, count - group), query = first + group;
@@ -175,28 +197,28 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
           const int64_t i = group + r;
           const RunningRow running = {room.top + i, room.sum + i * kLanes,
                                       room.out + i * width};
-          Vec x[kPanelVectors];
-          if (sight == Sight::kAll && key_vectors == kPanelVectors) {
-            Weigh<true, !Format::kFoldsScale>(products, key_vectors, left_over, running, width, x);
-          } else {
+          float factor_left = left_over;
+          if (sight != Sight::kAll) {
             scores.Shape(query + r, key, key_vectors, left_over, products, nullptr);
-            Weigh<false, false>(products, key_vectors, 1.0f, running, width, x);
+            factor_left = 1.0f;
           }
-          if (drops) {
-            if (r % 2 == 0) pair.Draw(a.seed, scores.dropout_row(), query + r, key);
-#pragma GCC unroll 16
-            for (int n = 0; n < kPanelVectors; ++n) {
-              x[n] = rate.Keep(x[n], pair.bits[r % 2][n]);
-            }
-          }
-#pragma GCC unroll 16
-          for (int n = 0; n < kPanelVectors; ++n) {
-            Format::StoreAlongKeys(x[n], n * kLanes, room.weights + r * (kPanel / kPair));
+          if (drops && r % 2 == 0) pair.Draw(a.seed, scores.dropout_row(), query + r, key);
+          const Bits* bits = drops ? pair.bits[r % 2] : nullptr;
+          float* weights = room.weights + r * (kPanel / kPair);
+          if (key_vectors == kPanelVectors) {
+            WeighRow<Format, kPanelVectors>(products, kPanelVectors, factor_left, running, width,
+                                            rate, bits, weights);
+          } else if (key_vectors > kPanelVectors / 2) {
+            WeighRow<Format, kPanelVectors>(products, key_vectors, factor_left, running, width,
+                                            rate, bits, weights);
+          } else {  // short rows, and the diagonal of a causal mask
+            WeighRow<Format, kPanelVectors / 2>(products, key_vectors, factor_left, running,
+                                                width, rate, bits, weights);
           }
         }
         Product<Words>(rows, vectors, key_vectors * kLanes / kPair,
                        Left{room.weights, kPanel / kPair, 1}, room.v + key / kPair * width,
-                       width, room.out + group * width, width, true);
+                       width, room.out + group * width, width, panel > begin || !covered);
       }
     }
 
