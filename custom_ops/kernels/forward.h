@@ -139,7 +139,9 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
     ahead.Add(TokensOf<E>(arrays.q, then.first_query + first,
                           Min(kQueryBlock, then.queries - first), a.heads,
                           next->kv_head * shared + next->first_block / of_head, a.width));
-    ahead.SpreadOver((task.end_block - task.first_block) * ((s.keys + kPanel - 1) / kPanel));
+    const int64_t groups = (Min(kQueryBlock, s.queries) + kGroup - 1) / kGroup;
+    ahead.SpreadOver((task.end_block - task.first_block) * ((s.keys + kPanel - 1) / kPanel) *
+                     groups);
   }
   int64_t packed_begin = 0, packed_end = 0;  // panels
 
@@ -178,11 +180,11 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
     for (int64_t i = 0; i < count; ++i) room.top[i] = kNone;
 
     for (int64_t panel = begin; panel < end; ++panel) {
-      ahead.Step();
       const int64_t key = panel * kPanel;
       const int64_t panel_vectors = panel_vectors_of(panel);
       const bool all = scores.Of(first, first + count, key, panel_vectors) == Sight::kAll;
       for (int64_t group = 0; group < count; group += kGroup) {
+        ahead.Step();
         const int64_t rows = Min(kGroup, count - group), query = first + group;
         const Sight sight =
             all ? Sight::kAll : scores.Of(query, query + rows, key, panel_vectors);
