@@ -93,7 +93,8 @@ class HeadGradient {
                              head, a.width));
     }
     const int64_t blocks = (s_.queries + kQueryBlock - 1) / kQueryBlock;
-    ahead_.SpreadOver(blocks * (a.heads / a.kv_heads) *
+    const int64_t groups = (Min(kQueryBlock, s_.queries) + kGroup - 1) / kGroup;
+    ahead_.SpreadOver(blocks * (a.heads / a.kv_heads) * groups *
                       ((end_key_ - first_key_ + kPanel - 1) / kPanel));
   }
 
@@ -157,7 +158,6 @@ class HeadGradient {
     const int64_t begin = Max(first_key_, scores.FirstKey(first) / kPanel * kPanel);
     const int64_t end = Min(end_key_, scores.EndKey(first + count - 1));
     for (int64_t key = begin; key < end; key += kPanel) {
-      ahead_.Step();
       PanelOfBlock(scores, first, count, key);
     }
 
@@ -207,6 +207,7 @@ class HeadGradient {
     // Groups that see something of the panel: from begin to end, and all in between.
     int64_t begin = count, end = 0;
     for (int64_t group = 0; group < count; group += kGroup) {
+      ahead_.Step();
       const int64_t rows = Min(kGroup, count - group), query = first + group;
       const Sight sight = scores.Of(query, query + rows, key, vectors);
       if (sight == Sight::kNothing && begin == count) continue;
