@@ -1,27 +1,13 @@
-// few_rows.h on vectors, a task at a time. A vector of weights is converted in registers and
-// meets four rows at once; the other rows meet it while it is still in the nearest cache.
+// few_rows.h on vectors, a task at a time. A vector of weights meets four rows at once; the
+// other rows meet it while it is still in the nearest cache.
 #pragma once
 
+#include "few_rows_meeting.h"
 #include "few_rows_tasks.h"
-#include "tokens.h"
 
 namespace knl {
 namespace KNL_UNIT {
 namespace {
-
-struct Int8 {
-  using Type = int8_t;
-  static KNL_INLINE Vec Read(const int8_t* p) {
-#if KNL_LANES == 16
-    return (Vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
-#elif KNL_LANES == 8
-    return (Vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
-#else
-    typedef int8_t MemoryBytes __attribute__((vector_size(kLanes), aligned(1), may_alias));
-    return __builtin_convertvector(*(const MemoryBytes*)p, Vec);
-#endif
-  }
-};
 
 constexpr int kTogether = 4;         // rows
 constexpr int kTableRows = 3;        // of a transposed W
@@ -55,38 +41,52 @@ KNL_INLINE void AskFor(const T* p, int64_t elements) {
   __builtin_prefetch((const void*)((uintptr_t)p + elements * sizeof(T)), 0, 2);
 }
 
+// Row r of x, as its weights meet it.
+template <class W>
+KNL_INLINE const typename Meeting<W>::Row* RowOf(const WideRows& rows, int64_t r) {
+  return (const typename Meeting<W>::Row*)(rows.x + r * rows.stride);
+}
+
+// Between rows, in their elements.
+template <class W>
+KNL_INLINE int64_t StrideOf(const WideRows& rows) {
+  return rows.stride * (int64_t)(sizeof(float) / sizeof(typename Meeting<W>::Row));
+}
+
 // sums[r][0, kWide) += x[r][0, kInputs) W[0, kInputs)[0, kWide), of W's first `count` outputs.
 template <class W, int kRows, int kInputs, bool kFull>
-KNL_INLINE void MeetTile(const float* x, int64_t x_stride, const typename W::Type* weights,
-                         int64_t outputs, int64_t count, bool begin, float* sums,
-                         int64_t stride) {
-  Vec total[kRows][2];
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
-    total[r][0] = begin ? Vec{} : Load(sums + r * stride);
-    total[r][1] = begin ? Vec{} : Load(sums + r * stride + kLanes);
-  }
+KNL_INLINE void MeetTile(const typename Meeting<W>::Row* x, int64_t x_stride,
+                         const typename W::Type* weights, int64_t outputs, int64_t count,
+                         bool begin, float* sums, int64_t stride) {
+  using Meet = Meeting<W>;
+  using Type = typename W::Type;
+  typename Meet::Sum total[kRows][2] = {};
 #pragma GCC unroll 16
-  for (int i = 0; i < kInputs; ++i) {
-    const auto* p = weights + i * outputs;
-    const Vec low = kFull ? W::Read(p) : ReadPart<W>(p, count);
-    Vec high;
-    if (kFull) {
-      high = W::Read(p + kLanes);
-    } else {
-      high = count > kLanes ? ReadPart<W>(p + kLanes, count - kLanes) : Vec{};
+  for (int i = 0; i < kInputs; i += Meet::kInputs) {
+    Type part[Meet::kInputs][kWide] = {};
+    const Type* p[Meet::kInputs];
+#pragma GCC unroll 2
+    for (int n = 0; n < Meet::kInputs; ++n) {
+      const bool there = i + n < kInputs;  // or it is beside the last of an odd number
+      p[n] = kFull && there ? weights + (i + n) * outputs : part[n];
+      if (!kFull && there) memcpy(part[n], weights + (i + n) * outputs, count * sizeof(Type));
     }
+    typename Meet::Sum met[2];
+    Meet::ReadAcross(p, met);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      const Vec each = Splat(x[r * x_stride + i]);
-      total[r][0] += each * low;
-      total[r][1] += each * high;
+      const auto each = Meet::InEachLane(x + r * x_stride + i);
+      total[r][0] = Meet::Add(total[r][0], each, met[0]);
+      total[r][1] = Meet::Add(total[r][1], each, met[1]);
     }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
-    Store(sums + r * stride, total[r][0]);
-    Store(sums + r * stride + kLanes, total[r][1]);
+    Vec ordered[2];
+    Meet::InOrder(total[r], ordered);
+    float* to = sums + r * stride;
+    Store(to, begin ? ordered[0] : Load(to) + ordered[0]);
+    Store(to + kLanes, begin ? ordered[1] : Load(to + kLanes) + ordered[1]);
   }
 }
 
@@ -97,6 +97,7 @@ void MeetInputs(const FewRows& f, const FewRowsArrays& a, const WideRows& rows,
   using Type = typename W::Type;
   constexpr int64_t kAhead = kAheadBytes / sizeof(Type);
   const int64_t outputs = f.outputs, width = t.end_output - t.first_output;
+  const int64_t x_stride = StrideOf<W>(rows);
   const Type* weights = (const Type*)a.weights + input * outputs + t.first_output;
   for (int64_t j = 0; j < width; j += kWide) {
     if (kInputs > 1 && j * sizeof(Type) % 64 == 0) {
@@ -105,17 +106,17 @@ void MeetInputs(const FewRows& f, const FewRowsArrays& a, const WideRows& rows,
       for (int i = 0; i < kInputs; ++i) AskFor(weights + j, i * outputs + ahead);
     }
     for (int64_t r = 0; r < rows.rows; r += kTogether) {
-      const float* x = rows.x + r * rows.stride + input;
+      const auto* x = RowOf<W>(rows, r) + input;
       float* sums = t.sums + r * t.stride + t.first_output + j;
       WithRows(rows.rows - r, [&](auto few) KNL_LAMBDA_INLINE {
         constexpr int kRows = decltype(few)::value;
         const bool begin = input == t.first_input;
         if (width - j >= kWide) {
-          MeetTile<W, kRows, kInputs, true>(x, rows.stride, weights + j, outputs, kWide, begin,
-                                            sums, t.stride);
+          MeetTile<W, kRows, kInputs, true>(x, x_stride, weights + j, outputs, kWide, begin, sums,
+                                            t.stride);
         } else {
-          MeetTile<W, kRows, kInputs, false>(x, rows.stride, weights + j, outputs, width - j,
-                                             begin, sums, t.stride);
+          MeetTile<W, kRows, kInputs, false>(x, x_stride, weights + j, outputs, width - j, begin,
+                                             sums, t.stride);
         }
       });
     }
@@ -134,41 +135,58 @@ void MeetColumns(const FewRows& f, const FewRowsArrays& a, const WideRows& rows,
 
 // sums[r][0, kTable) = the products of rows of x and of a table.
 template <class W, int kRows, int kTable>
-void MeetTable(const float* x, int64_t x_stride, const typename W::Type* table, int64_t inputs,
-               float* sums, int64_t stride) {
+void MeetTable(const typename Meeting<W>::Row* x, int64_t x_stride,
+               const typename W::Type* table, int64_t inputs, float* sums, int64_t stride) {
+  using Meet = Meeting<W>;
   using Type = typename W::Type;
-  constexpr int64_t kAhead = kAheadBytes / sizeof(Type);
-  Vec total[kRows * kTable];
-#pragma GCC unroll 12
-  for (int i = 0; i < kRows * kTable; ++i) total[i] = Vec{};
-  const auto step = [&](int64_t e, auto read) KNL_LAMBDA_INLINE {
-    Vec weights[kTable];
+  constexpr int64_t kStep = kLanes * Meet::kInputs, kAhead = kAheadBytes / sizeof(Type);
+  typename Meet::Sum total[kRows * kTable] = {};
+  const auto step = [&](int64_t e, const Type* from, int64_t apart) KNL_LAMBDA_INLINE {
+    typename Meet::Sum weights[kTable];
 #pragma GCC unroll 3
-    for (int c = 0; c < kTable; ++c) weights[c] = read(table + c * inputs + e);
+    for (int c = 0; c < kTable; ++c) weights[c] = Meet::ReadAlong(from + c * apart);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      const Vec each = Load(x + r * x_stride + e);
+      const auto each = Meet::ReadRow(x + r * x_stride + e);
 #pragma GCC unroll 3
-      for (int c = 0; c < kTable; ++c) total[r * kTable + c] += each * weights[c];
+      for (int c = 0; c < kTable; ++c) {
+        total[r * kTable + c] = Meet::Add(total[r * kTable + c], each, weights[c]);
+      }
     }
   };
-  int64_t e = 0;
-  for (; e + kLanes <= inputs; e += kLanes) {
+  Vec floats[kRows * kTable] = {};
+  const auto bring_in = [&]() KNL_LAMBDA_INLINE {
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows * kTable; ++i) {
+      floats[i] += Meet::Float(total[i]);
+      total[i] = typename Meet::Sum{};
+    }
+  };
+  int64_t e = 0, most = Meet::kMost;
+  for (; e + kStep <= inputs; e += kStep) {
     if (e * sizeof(Type) % 64 == 0) {
       const int64_t ahead = e + kAhead < inputs ? kAhead : kTable * inputs + kAhead - inputs;
 #pragma GCC unroll 3
       for (int c = 0; c < kTable; ++c) AskFor(table, c * inputs + e + ahead);
     }
-    step(e, [](const Type* p) KNL_LAMBDA_INLINE { return W::Read(p); });
+    step(e, table + e, inputs);
+    if (--most > 1) continue;  // one more: the rest
+    bring_in();
+    most = Meet::kMost;
   }
   if (e < inputs) {
-    step(e, [&](const Type* p) KNL_LAMBDA_INLINE { return ReadPart<W>(p, inputs - e); });
+    Type part[kTable][kStep] = {};
+    for (int c = 0; c < kTable; ++c) {
+      memcpy(part[c], table + c * inputs + e, (inputs - e) * sizeof(Type));
+    }
+    step(e, part[0], kStep);
   }
+  bring_in();
 #pragma GCC unroll 12
   for (int i = 0; i < kRows * kTable; i += kLanes) {
     Vec some[kLanes];
 #pragma GCC unroll 16
-    for (int n = 0; n < kLanes; ++n) some[n] = i + n < kRows * kTable ? total[i + n] : Vec{};
+    for (int n = 0; n < kLanes; ++n) some[n] = i + n < kRows * kTable ? floats[i + n] : Vec{};
     float each[kLanes];
     Store(each, SumsOf(some));
     for (int n = i; n < kRows * kTable && n < i + kLanes; ++n) {
@@ -186,12 +204,12 @@ void MeetTableRows(const FewRows& f, const FewRowsArrays& a, const WideRows& row
     const bool full = j + kTableRows <= end;
     const Type* table = (const Type*)a.weights + j * f.inputs;
     for (int64_t r = 0; r < rows.rows; r += kTogether) {
-      const float* x = rows.x + r * rows.stride;
+      const auto* x = RowOf<W>(rows, r);
       float* to = sums + r * kTableOutputs + j - begin;
       WithRows(rows.rows - r, [&](auto few) KNL_LAMBDA_INLINE {
         constexpr int kRows = decltype(few)::value;
         const auto meet = full ? MeetTable<W, kRows, kTableRows> : MeetTable<W, kRows, 1>;
-        meet(x, rows.stride, table, f.inputs, to, kTableOutputs);
+        meet(x, StrideOf<W>(rows), table, f.inputs, to, kTableOutputs);
       });
     }
     j += full ? kTableRows : 1;
@@ -212,22 +230,22 @@ static void FewRowsColumns(const FewRows& f, const FewRowsArrays& a, const WideR
 
 template <class E>
 void FewRowsWiden(const FewRows& f, const FewRowsArrays& a, const WideRows& rows, float* wide) {
-  using Type = typename E::Type;
+  const auto widen = f.weights == Weights::kInt8 ? RoundRow<E> : WidenRow<E>;
   for (int64_t r = 0; r < rows.rows; ++r) {
-    const Type* x = (const Type*)a.x + (rows.first_row + r) * f.inputs;
-    for (int64_t e = 0; e < rows.stride; e += kLanes) {
-      Store(wide + r * rows.stride + e, ReadPart<E>(x + Min(e, f.inputs), f.inputs - e));
-    }
+    const auto* x = (const typename E::Type*)a.x + (rows.first_row + r) * f.inputs;
+    widen(x, f.inputs, rows.stride, wide + r * rows.stride);
   }
 }
 
 // y[row][output, output + count) from its sum.
 template <class E>
-KNL_INLINE void FinishPart(const FewRows& f, const FewRowsArrays& a, int64_t row,
-                           int64_t output, int64_t count, Vec sum) {
+KNL_INLINE void FinishPart(const FewRows& f, const FewRowsArrays& a, const WideRows& rows,
+                           int64_t r, int64_t output, int64_t count, Vec sum) {
+  if (f.weights == Weights::kInt8) sum *= Splat(UnitOf(rows.x + r * rows.stride, rows.stride));
   if (a.scale != nullptr) sum *= ReadPart<Float32>(a.scale + output, count);
   if (a.bias != nullptr) sum += ReadPart<Float32>(a.bias + output, count);
-  WritePart<E>((typename E::Type*)a.y + row * f.outputs + output, sum, count);
+  WritePart<E>((typename E::Type*)a.y + (rows.first_row + r) * f.outputs + output, sum,
+               count);
 }
 
 template <class E>
@@ -238,7 +256,7 @@ void FewRowsFinish(const FewRows& f, const FewRowsArrays& a, const WideRows& row
       const float* p = t.sums + r * t.stride + j;
       Vec sum = Load(p);
       for (int64_t i = 1; i < parts; ++i) sum += Load(p + i * rows.rows * t.stride);
-      FinishPart<E>(f, a, rows.first_row + r, j, t.end_output - j, sum);
+      FinishPart<E>(f, a, rows, r, j, t.end_output - j, sum);
     }
   }
 }
@@ -258,7 +276,7 @@ void FewRowsTable(const FewRows& f, const FewRowsArrays& a, const WideRows& rows
     for (int64_t r = 0; r < rows.rows; ++r) {
       for (int64_t n = 0; n < last - j; n += kLanes) {
         const Vec sum = Load(sums + r * kTableOutputs + n);
-        FinishPart<E>(f, a, rows.first_row + r, j + n, last - j - n, sum);
+        FinishPart<E>(f, a, rows, r, j + n, last - j - n, sum);
       }
     }
   }

@@ -11,7 +11,8 @@ constexpr int64_t kMostRows = 32;      // that meet the weights together
 constexpr int64_t kTableOutputs = 48;  // of a transposed W, that are summed up together
 constexpr int64_t kOutputStep = 64;    // ranges of outputs begin at its multiples
 
-// Rows x as floats, each in the room of `stride`, with zeros behind its inputs.
+// Rows x as their weights meet them, floats or, see few_rows_meeting.h, whole numbers: each in
+// the room of `stride` floats, with zeros behind its inputs.
 struct WideRows {
   const float* x;
   int64_t stride;

@@ -89,7 +89,8 @@ void Check(const Case& c) {
   const double size = f.weights == Weights::kInt8 ? 128 : 4;
   const double scale =
       c.scale.data() == nullptr ? 1 : Largest(Element::kFloat32, c.scale, f.outputs);
-  const double step = 0x1p-23 + kRoundings[static_cast<int>(f.element)];
+  double step = 0x1p-23 + kRoundings[static_cast<int>(f.element)];
+  if (f.weights == Weights::kInt8) step += 0x1p-16;  // as rows of x are rounded
   const double floor = step * (4 * std::sqrt(f.inputs) * size * scale + 8);
   OnEveryInstructionSet(f.element, [&](const char* set) {
     const std::string where = c.name + " on " + set;
@@ -143,6 +144,48 @@ int ManyTasks() {
   return cases;
 }
 
+// Every product as large as 16 and 8 bits allow, and more of them than 32 bits can sum.
+int WholeNumbersDoNotOverflow() {
+  int cases = 0;
+  for (unsigned options : {0u, +kTransposed}) {
+    Case c = MakeCase(3, 17'003, 40, Element::kFloat32, Weights::kInt8, options, cases);
+    for (int64_t i = 0; i < 3 * 17'003; ++i) c.x.data<float>()[i] = -2.0f;
+    for (int64_t i = 0; i < 40 * 17'003; ++i) c.weights.data<int8_t>()[i] = -128;
+    const float sum = 2.0f * 128 * 17'003;
+    OnEveryInstructionSet(c.f.element, [&](const char* set) {
+      const Array y = Run(c, 1);
+      for (int64_t i = 0; i < 3 * 40; ++i) {
+        const float got = y.data<float>()[i];
+        if (!(std::abs(got - sum) < 1e-5f * sum)) Fail("%s: %g instead of %g", set, got, sum);
+      }
+    });
+    ++cases;
+  }
+  return cases;
+}
+
+// A row with a number that is none gives such numbers alone, and leaves others as they are.
+int StrangeRows() {
+  int cases = 0;
+  for (Weights weights : kWeights) {
+    for (float strange : {NAN, INFINITY, 0.0f, 1e-38f}) {
+      Case c = MakeCase(3, 40, 33, Element::kFloat32, weights, kScale, ++cases);
+      const Array before = Run(c, 1);
+      for (int64_t i = 40; i < 80; ++i) c.x.data<float>()[i] = std::isfinite(strange) ? strange : 1;
+      c.x.data<float>()[47] = strange;
+      const Array y = Run(c, 1);
+      for (int64_t i = 0; i < 3 * 33; ++i) {
+        const float now = y.data<float>()[i];
+        if (i / 33 != 1 && now != before.data<float>()[i]) Fail("%s: row %d", c.name.c_str(), 1);
+        if (i / 33 == 1 && std::isfinite(now) != std::isfinite(strange)) {
+          Fail("%s: %g of %g", c.name.c_str(), now, strange);
+        }
+      }
+    }
+  }
+  return cases;
+}
+
 int RefusalsNameTheirNumbers() {
   int cases = 0;
   const auto refuses = [&](const std::string& wanted, int allocations, auto change) {
@@ -174,6 +217,8 @@ int main() {
   Group("every remainder of inputs, outputs and rows", EveryRemainder);
   Group("every mix of types and options", EveryMixOfTypesAndOptions);
   Group("many tasks", ManyTasks);
+  Group("whole numbers do not overflow", WholeNumbersDoNotOverflow);
+  Group("strange rows", StrangeRows);
   Group("refusals name their numbers", RefusalsNameTheirNumbers);
   if (failures > 0) std::printf("%d checks failed.\n", failures);
   return failures > 0;

@@ -42,7 +42,7 @@ struct Unit {
   void (*bias_gelu_gradient)(const BiasGelu&, const BiasGeluGradient&, int64_t begin,
                              int64_t end, float* columns);
 
-  // few_rows.h. Makes floats of some rows of x, each filled up with zeros.
+  // few_rows.h. Makes of some rows of x what meets the weights, each filled up with zeros.
   void (*few_rows_widen)(const FewRows&, const FewRowsArrays&, const WideRows&, float* wide);
   // The task's sums; and y from the sums of so many parts, one after the other.
   void (*few_rows_columns)(const FewRows&, const FewRowsArrays&, const WideRows&,

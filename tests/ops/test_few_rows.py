@@ -61,6 +61,9 @@ def test_it_is_the_product_but_for_roundings(shape, dtype, kernel, transpose):
         allowed = shape[-1] ** 0.5 * 2.0**-24 * terms + 2.5 * ROUNDING[dtype] * abs(
             exact
         )
+        if kernel == "int8":  # rows are rounded to 16 bits of their largest
+            largest = abs(x).max(axis=-1, keepdims=True, initial=0)
+            allowed += 2.0**-16 * largest * abs(w).sum(axis=0) * abs(scale)
         assert (
             abs(np.array(tf.cast(y, "float64")) - exact) <= allowed + 2.0**-24
         ).all()
