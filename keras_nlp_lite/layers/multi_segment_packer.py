@@ -30,7 +30,9 @@ class MultiSegmentPacker(PreprocessingLayer):
         pad_value: Id or token to fill up with; None for 0, or "" for strings.
         truncate: Who gives way where the segments are too long together:
             "round_robin" deals out the room one token at a time, so that the longest
-            give way; "waterfall" fills from the left, so that the last ones do.
+            give way; "waterfall" fills from the left, so that the last ones do. Both cut
+            a segment's end; "middle" deals as "round_robin" and cuts the middle out: of
+            a long review, the conclusion stays.
         padding_side: "left" or "right".
         **kwargs: `name` and the rest of `keras.layers.Layer`.
 
@@ -57,7 +59,8 @@ class MultiSegmentPacker(PreprocessingLayer):
     >>> print(token_ids.numpy(), segment_ids.numpy())
     [101   1   2   3 102  11  12 102] [0 0 0 0 0 1 1 1]
 
-    Reference: Devlin et al., "BERT", arXiv:1810.04805.
+    References: Devlin et al., "BERT", arXiv:1810.04805; of "middle", Sun et al., "How to
+    Fine-Tune BERT for Text Classification?", arXiv:1905.05583.
     """
 
     def __init__(
@@ -109,14 +112,16 @@ class MultiSegmentPacker(PreprocessingLayer):
             borders = [("sep_value", self.sep_value)] * (len(segments) - 1)
             borders.append(("end_value", end))
             pieces = [same_in_each_row("start_value", start, segments[0])]
+            cut = _without_middle if self.truncate == "middle" else _without_end
             for i, (segment, border) in enumerate(zip(segments, borders)):
-                pieces.append(segment._replace(lengths=kept[:, i]))
+                pieces.extend(cut(segment, kept[:, i]))
                 pieces.append(same_in_each_row(*border, segment))
             tokens, owners = join_rows(
                 pieces, length, self.padding_side, self.pad_value
             )
-            # Pieces: the start, then each segment and the border behind it.
-            segment_ids = tf.maximum(owners - 1, 0) // 2
+            # Pieces: the start, then each segment's and the border behind it.
+            each = (len(pieces) - 1) // len(segments)
+            segment_ids = tf.maximum(owners - 1, 0) // each
             return (tokens, segment_ids) if batched else (tokens[0], segment_ids[0])
 
     def _segments(self, inputs):
@@ -197,4 +202,23 @@ def _round_robin(lengths, room):
     return kept + wants * tf.cast(turn < left_over, lengths.dtype)
 
 
-_ROOM = {"round_robin": _round_robin, "waterfall": _waterfall}
+_ROOM = {"round_robin": _round_robin, "waterfall": _waterfall, "middle": _round_robin}
+
+
+def _without_end(segment, kept):
+    return [segment._replace(lengths=kept)]
+
+
+def _without_middle(segment, kept):
+    """The first and the last tokens of a segment, by halves, as `Rows`.
+
+    Args:
+        segment: Rows.
+        kept: int64 [B], in tokens.
+    """
+    behind = kept // 2
+    # The second piece brings no tokens of its own, and counts from the first one's end.
+    start = segment.starts + segment.lengths - behind
+    start -= tf.size(segment.values, tf.int64)
+    head = segment._replace(lengths=kept - behind)
+    return [head, head._replace(values=head.values[:0], starts=start, lengths=behind)]

@@ -16,8 +16,9 @@ class TextClassifierPreprocessor(TextPreprocessor):
     Args:
         tokenizer: A tokenizer that knows its special tokens, such as `BertTokenizer`.
         sequence_length: L, in tokens, special ones included; longer texts are cut.
-        truncate: "round_robin" or "waterfall": as in `MultiSegmentPacker`, which text of
-            a pair gives way where both are too long together.
+        truncate: "round_robin", "waterfall" or "middle": as in `MultiSegmentPacker`, which
+            text of a pair gives way where both are too long together, and where it is
+            cut. "middle" keeps the ends of long texts.
         **kwargs: `name` and the rest of `keras.layers.Layer`.
 
     Call arguments:

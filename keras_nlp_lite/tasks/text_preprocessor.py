@@ -19,7 +19,7 @@ class TextPreprocessor(PreprocessingLayer):
         tokenizer: A tokenizer that knows its special tokens, such as `BertTokenizer`.
         sequence_length: L, in tokens, special ones included; longer texts are cut.
         truncate: As in `MultiSegmentPacker`: who gives way where several texts are too
-            long together.
+            long together, and whether it is the end or the middle that goes.
         **kwargs: `name` and the rest of `keras.layers.Layer`.
     """
 

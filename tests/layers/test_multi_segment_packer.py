@@ -14,7 +14,7 @@ def kept(lengths, room, truncate):
     got = [0] * len(lengths)
     while room and got != lengths:
         for i, length in enumerate(lengths):
-            turns = 1 if truncate == "round_robin" else length
+            turns = length if truncate == "waterfall" else 1
             for _ in range(turns):
                 if room and got[i] < length:
                     got[i] += 1
@@ -28,7 +28,9 @@ def packed(segments, length, truncate, left):
     tokens, ids = list(START), [0]
     for i, (segment, count) in enumerate(zip(segments, counts)):
         border = END if i == len(segments) - 1 else SEP
-        tokens += [*segment[:count], *border]
+        behind = count // 2 if truncate == "middle" else 0
+        last = segment[len(segment) - behind :]
+        tokens += [*segment[: count - behind], *last, *border]
         ids += [i] * (count + len(border))
     padding = [0] * (length - len(tokens))
     if left:
@@ -43,7 +45,7 @@ def random_segments(count, rows, rng):
     ]
 
 
-@pytest.mark.parametrize("truncate", ["round_robin", "waterfall"])
+@pytest.mark.parametrize("truncate", ["round_robin", "waterfall", "middle"])
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_segments_share_the_room(truncate, side, count):
