@@ -60,7 +60,15 @@ KNL_INLINE void MeetTile(const typename Meeting<W>::Row* x, int64_t x_stride,
                          bool begin, float* sums, int64_t stride) {
   using Meet = Meeting<W>;
   using Type = typename W::Type;
+  constexpr bool kGoesOn = Meet::kFloat;  // from what was summed up before
   typename Meet::Sum total[kRows][2] = {};
+  if constexpr (kGoesOn) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      total[r][0] = begin ? Vec{} : Load(sums + r * stride);
+      total[r][1] = begin ? Vec{} : Load(sums + r * stride + kLanes);
+    }
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < kInputs; i += Meet::kInputs) {
     Type part[Meet::kInputs][kWide] = {};
@@ -85,8 +93,9 @@ KNL_INLINE void MeetTile(const typename Meeting<W>::Row* x, int64_t x_stride,
     Vec ordered[2];
     Meet::InOrder(total[r], ordered);
     float* to = sums + r * stride;
-    Store(to, begin ? ordered[0] : Load(to) + ordered[0]);
-    Store(to + kLanes, begin ? ordered[1] : Load(to + kLanes) + ordered[1]);
+    const bool alone = kGoesOn || begin;
+    Store(to, alone ? ordered[0] : Load(to) + ordered[0]);
+    Store(to + kLanes, alone ? ordered[1] : Load(to + kLanes) + ordered[1]);
   }
 }
 

@@ -15,8 +15,9 @@ struct Meeting {
   using Type = typename W::Type;
   using Row = float;  // of x
   using Sum = Vec;
-  static constexpr int kInputs = 1;              // that meet a lane at once
-  static constexpr int64_t kMost = INT64_MAX;    // times that a sum may be added to
+  static constexpr bool kFloat = true;
+  static constexpr int kInputs = 1;            // that meet a lane at once
+  static constexpr int64_t kMost = INT64_MAX;  // times that a sum may be added to
 
   static KNL_INLINE Vec Add(Vec sum, Vec x, Vec weights) { return sum + x * weights; }
   static KNL_INLINE Vec InEachLane(const float* x) { return Splat(*x); }
@@ -46,11 +47,14 @@ struct Meeting<Int8> {
   using Type = int8_t;
   using Row = int16_t;
   using Sum = Ints;
+  static constexpr bool kFloat = false;
   static constexpr int kInputs = 2;
   static constexpr int64_t kMost = 256;  // times 2 products of 23 bits
 
   static KNL_INLINE Ints Add(Ints sum, Ints x, Ints weights) {
-#if KNL_LANES == 16
+#if defined(__AVX512VNNI__)
+    return (Ints)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)x, (__m512i)weights);
+#elif KNL_LANES == 16
     return sum + (Ints)_mm512_madd_epi16((__m512i)x, (__m512i)weights);
 #elif KNL_LANES == 8
     return sum + (Ints)_mm256_madd_epi16((__m256i)x, (__m256i)weights);

@@ -25,7 +25,10 @@ struct Choice {
 const Choice kChoices[] = {
 #if defined(KNL_HAVE_AVX512_BF16)
     {"avx512_bf16",
-     [] { return HasAvx512() && __builtin_cpu_supports("avx512bf16"); },
+     [] {
+       return HasAvx512() && __builtin_cpu_supports("avx512bf16") &&
+              __builtin_cpu_supports("avx512vnni");
+     },
      Avx512BFloat16Units},
 #endif
 #if defined(KNL_HAVE_AVX512)

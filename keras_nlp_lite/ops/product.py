@@ -26,23 +26,27 @@ def dense(layer, x):
 
 
 def has_product(layer, x):
-    """Whether `product` may serve. Else the layer is to be called: one with quantized
-    weights knows its own way to multiply, and how it learns.
-
-    One token a row is bound by reading weights: they are read as integers, and tokens
-    stay floats.
+    """Whether `product` may serve. Else the layer is to be called: it knows how weights
+    of 4 bits are stored, and what LoRA adds.
     """
-    if layer.quantization_mode is None:
-        return True
     mode = layer.quantization_mode
-    return mode == "int8" and not layer.lora_enabled and is_step(x)
+    return mode is None or (mode == "int8" and not layer.lora_enabled)
 
 
 def _of_integers(layer, x, width):
-    """float [..., width], of a layer quantized to int8."""
+    """float [..., width], of a layer quantized to int8.
+
+    One token a row is bound by reading weights, which are read as they are. For more of
+    them weights become floats first: tokens rounded to 8 bits, as Keras would have them,
+    are less exact, and TensorFlow multiplies them no faster.
+    """
     kernel = keras.ops.convert_to_tensor(layer._kernel)
+    kernel = keras.ops.reshape(kernel, (-1, width))
     scale = keras.ops.cast(keras.ops.reshape(layer.kernel_scale, (-1,)), "float32")
-    return few_rows_matmul(x, keras.ops.reshape(kernel, (-1, width)), scale=1 / scale)
+    if is_step(x):
+        return few_rows_matmul(x, kernel, scale=1 / scale)
+    y = keras.ops.cast(matmul(x, kernel), "float32")  # a scale of 16 bits would be off
+    return keras.ops.cast(y / scale, x.dtype)
 
 
 def heads(x, *layers):
