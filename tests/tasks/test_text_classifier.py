@@ -234,6 +234,20 @@ def test_a_projection_can_be_asked_for_and_left_out():
         assert model.pooled_dense is None
 
 
+@pytest.mark.parametrize("setting", [{"pooling": "mean"}, {"projection": False}])
+def test_weights_that_no_answer_depends_on_do_not_train(setting, recwarn):
+    model = bert(**setting)
+    before = [x.copy() for x in model.backbone.pooled_dense.get_weights()]
+    model.fit(TEXTS[:4], LABELS[:4], verbose=0)
+    for ours, theirs in zip(model.backbone.pooled_dense.get_weights(), before):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not [w for w in recwarn if "Gradients do not exist" in str(w.message)]
+    # They are still the backbone's, and another task may train them.
+    assert model.count_params() == model.backbone.count_params() + 2 * 16 + 2
+    other = TextClassifier(model.backbone, 2)
+    assert len(other.trainable_variables) == len(model.trainable_variables) + 2
+
+
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_pooling_looks_at_all_tokens_and_at_no_padding(pooling):
     model = TextClassifier(external(), 3, pooling=pooling)
