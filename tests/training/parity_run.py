@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from keras_nlp_lite import data, models
 from keras_nlp_lite.monitoring import TensorBoard
+from keras_nlp_lite.tasks.task import Task
 from keras_nlp_lite.training.best_checkpoint import BestCheckpoint
 from keras_nlp_lite.training.distribute import distribute
 from keras_nlp_lite.training.optimizer import optimizer
@@ -146,8 +147,10 @@ def trained(make, folder):
         "history": {name: [float(x) for x in xs] for name, xs in history.items()},
     }
     if ask:
-        told["evaluated"] = model.evaluate(*rows[:2], verbose=0, return_dict=True)
-        answers = model.predict(joined() if len(rows) == 3 else rows[0], verbose=0)
+        # Aloud: of several workers, the first alone is heard.
+        aloud = {"verbose": 2 if isinstance(model, Task) else 0}
+        told["evaluated"] = model.evaluate(*rows[:2], return_dict=True, **aloud)
+        answers = model.predict(joined() if len(rows) == 3 else rows[0], **aloud)
         if isinstance(answers, tf.RaggedTensor):
             answers = answers.flat_values.numpy()
         told["predicted"] = np.asarray(answers, "float64").ravel().tolist()

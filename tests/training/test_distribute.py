@@ -45,6 +45,7 @@ def run_workers(monkeypatch, name, *arguments):
         monkeypatch.setenv(variable, ENVIRONMENT[variable])
     said = io.StringIO()
     assert launch(command(name, *arguments), 2, stdout=said) == 0, said.getvalue()
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +65,14 @@ def results(tmp_path_factory):
             elif how == "mirrored":
                 run("parity_run.py", how, str(folder))
             else:
-                run_workers(monkeypatch, "parity_run.py", how, str(folder))
+                said = run_workers(monkeypatch, "parity_run.py", how, str(folder))
 
     def read(how, worker=0):
         return json.loads((folders[how] / f"results-{worker}.json").read_text())
 
     return {
         "folders": folders,
+        "said": said,
         "one": one,
         "replicas": read("mirrored"),
         "workers": read("auto"),
@@ -112,6 +114,12 @@ def test_of_several_workers_the_first_alone_writes(results):
     assert list((folder / "of-0" / "board" / "train").iterdir())
     assert list((folder / "of-0" / "run").iterdir())
     assert not (folder / "of-1").exists()
+
+
+def test_of_several_workers_the_first_alone_shows_how_far_it_is(results):
+    bars = re.findall(r"^\[(\d)\] \d+/\d+ - ", results["said"], re.M)
+    asked = sum("evaluated" in results["one"][case] for case in CASES) - 1  # but plain
+    assert bars == ["0"] * (2 * asked)
 
 
 @pytest.mark.parametrize("worker", ["workers", "other worker"])
