@@ -18,7 +18,7 @@ from keras_nlp_lite.tasks.spread import with_peers
 from keras_nlp_lite.training import cluster, multi_worker
 from keras_nlp_lite.training.distribute import distribute
 from keras_nlp_lite.workers import WORKER, WORKERS, is_chief
-from tests.training import parity_run
+from tests.training import parity_run, worker_run
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -150,7 +150,7 @@ def test_a_dead_worker_stops_the_others_and_a_new_start_goes_on(tmp_path, monkey
     assert time.monotonic() - death < 60
 
     run_workers(monkeypatch, "worker_run.py", str(broken), "none")
-    run("worker_run.py", str(whole), "none")
+    worker_run.train(whole)
 
     def losses(folder, worker):
         lines = (folder / f"losses-{worker}").read_text().splitlines()
