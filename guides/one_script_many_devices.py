@@ -46,9 +46,11 @@ if options.devices > 1:
 """
 ## The line
 
-It comes before anything else that uses TensorFlow. The seed makes the three ways to
-start this script comparable. Without one, workers agree on a seed by themselves, so that
-all of them shuffle alike.
+It comes before anything else that uses TensorFlow, and holds for the whole program: no
+model needs a `with strategy.scope()`. The seed stands right behind it, in front of the data
+and the model, which draw random numbers. It makes the three ways to start this script
+comparable. Without one, workers agree on a seed by themselves, so that all of them shuffle
+alike.
 """
 
 strategy = knl.training.distribute("auto")
@@ -60,7 +62,8 @@ keras.utils.set_random_seed(1)
 `batch_size` is that of all devices together: 32 reviews are 16 on each of two. Each
 machine reads and tokenizes its own share of a batch. The loss is the mean over all 32,
 however they are spread, and gradients are clipped when they have been summed. So the
-course of training does not depend on the number of devices.
+course of training does not depend on the number of devices; with dropout it would, since
+each device draws for its own rows.
 """
 
 reviews = knl.data.write_sample_reviews(
@@ -79,9 +82,12 @@ tested = model.evaluate(test, return_dict=True)
 """
 ## Who speaks, who writes
 
-Several workers run the same script, so that each `print` in it is printed by each. `fit`
-shows one progress bar, the chief's, and `save`, `export` and this package's callbacks
-write the chief's files only. All workers have to call them, and all get the same numbers.
+Several workers run the same script, so that each `print` in it is printed by each. `fit`,
+`evaluate` and `predict` show one progress bar, the chief's, and `save`, `export` and this
+package's callbacks write the chief's files only. All workers have to call them, and all get
+the same numbers. So does Keras's `ModelCheckpoint`, which calls `save`, unless it is to save
+weights only. Its other callbacks that write, such as `CSVLogger`, would do so on each worker,
+into one file if they share a disk: `callbacks=[log] if knl.training.is_chief() else []`.
 """
 
 model.save(options.work_dir / "model.keras")

@@ -27,8 +27,9 @@ options = parser.parse_args()
 ## The training script
 
 Nothing in it knows of a second start, but for the callback. The seed is set in front of
-everything that draws random numbers, so that a second process shuffles as the first
-did. The model has dropout, the data is shuffled anew each epoch, the learning rate falls
+everything that draws random numbers, the data and the model, so that a second process
+shuffles as the first did. (In a script for several devices, it stands right behind
+`knl.training.distribute`.) The model has dropout, the data is shuffled anew each epoch, the learning rate falls
 to nothing at the end of the planned epochs: all of it has to go on where it was.
 """
 
@@ -135,6 +136,8 @@ What to conclude:
 - **Set the seed, give the callback, start the script again.** A job that Slurm or
   Kubernetes ends and queues anew needs nothing else: on SIGTERM the callback saves and
   ends the process with status 143. Started once more, a run that is over trains nothing.
+- **Each epoch's end is kept, whatever the arguments.** `every_steps` and `every_minutes` add
+  checkpoints within an epoch; an epoch that is shorter has none.
 - **A checkpoint costs what the disk takes** to write the weights and the optimizer's two
   moments of them: for BERT-base 1.3 GB. `every_minutes=10` bounds what is lost
   without anybody counting steps.

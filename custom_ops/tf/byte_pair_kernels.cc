@@ -6,6 +6,7 @@
 
 #include "kernels/byte_pair.h"
 #include "tf/context.h"
+#include "tf/encoding.h"
 #include "tf/status.h"
 #include "tf/strings.h"
 
@@ -18,11 +19,6 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 using tensorflow::tstring;
-
-absl::Status ReadModel(OpKernelContext* ctx, BytePairModel* model) {
-  const Tensor& memory = ctx->input(0);
-  return AsStatus(model->Read(memory.data(), memory.NumElements()));
-}
 
 class ModelKernel : public OpKernel {
  public:
@@ -64,10 +60,7 @@ class EncodeKernel : public OpKernel {
                        : pattern == "qwen2" ? WordPattern::kQwen2
                                             : WordPattern::kGpt2;
     OP_REQUIRES_OK(ctx, ctx->GetAttr("prefix_space", &options_.prefix_space));
-    OP_REQUIRES_OK(ctx, ctx->GetAttr("num_places", &num_places_));
-    OP_REQUIRES(ctx, num_places_ == 0 || num_places_ == 2,
-                absl::InvalidArgumentError("`num_places` must be 0 or 2."));
-    options_.places = num_places_ > 0;
+    OP_REQUIRES_OK(ctx, ReadPlaces(ctx, &options_.places));
   }
 
   void Compute(OpKernelContext* ctx) override {
@@ -80,28 +73,14 @@ class EncodeKernel : public OpKernel {
     DeviceWorkers workers(ctx);
     const auto parts = encoders_.Encode(model, texts, options_, workers,
                                         static_cast<int64_t*>(row_splits));
-    OP_REQUIRES_OK(ctx, Join(ctx, 0, parts, &BytePairTokens::numbers));
-    if (num_places_ == 0) return;
-    OP_REQUIRES_OK(ctx, Join(ctx, 2, parts, &BytePairTokens::ends));
-    OP_REQUIRES_OK(ctx, Join(ctx, 3, parts, &BytePairTokens::words));
+    OP_REQUIRES_OK(ctx, OutputValues(ctx, 0, parts, &BytePairTokens::numbers));
+    if (!options_.places) return;
+    OP_REQUIRES_OK(ctx, OutputValues(ctx, 2, parts, &BytePairTokens::ends));
+    OP_REQUIRES_OK(ctx, OutputValues(ctx, 3, parts, &BytePairTokens::words));
   }
 
  private:
-  template <class T>
-  static absl::Status Join(OpKernelContext* ctx, int output,
-                           const std::vector<BytePairTokens>& parts,
-                           std::vector<T> BytePairTokens::*values) {
-    int64_t size = 0;
-    for (const auto& part : parts) size += (part.*values).size();
-    void* data;
-    TF_RETURN_IF_ERROR(Allocate(ctx, output, TensorShape({size}), &data));
-    T* at = static_cast<T*>(data);
-    for (const auto& part : parts) at = std::copy((part.*values).begin(), (part.*values).end(), at);
-    return absl::OkStatus();
-  }
-
   BytePairOptions options_;
-  int num_places_;
   BytePairEncoders encoders_;
 };
 

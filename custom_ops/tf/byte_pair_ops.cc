@@ -1,6 +1,7 @@
 // The signatures and shapes of byte-pair encoding; kernels/byte_pair.h tells what they mean.
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
+#include "tf/encoding.h"
 
 namespace knl {
 namespace {
@@ -15,18 +16,6 @@ absl::Status ModelShapes(InferenceContext* c) {
     TF_RETURN_IF_ERROR(c->WithRank(c->input(i), i == 3 ? 2 : 1, &shape));
   }
   c->set_output(0, c->Vector(InferenceContext::kUnknownDim));
-  return absl::OkStatus();
-}
-
-absl::Status EncodeShapes(InferenceContext* c) {
-  ShapeHandle text;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &text));
-  auto row_splits = c->Dim(text, 0);
-  TF_RETURN_IF_ERROR(c->Add(row_splits, 1, &row_splits));
-  for (int i = 0; i < c->num_outputs(); ++i) {
-    c->set_output(i, c->Vector(InferenceContext::kUnknownDim));
-  }
-  c->set_output(1, c->Vector(row_splits));
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernels/n_gram_bag.h"
 #include "tf/context.h"
+#include "tf/encoding.h"
 #include "tf/status.h"
 #include "tf/strings.h"
 
@@ -49,10 +50,6 @@ class BagKernel : public OpKernel {
   }
 
  protected:
-  static absl::Status Read(OpKernelContext* ctx, NGramModel* model) {
-    return AsStatus(model->Read(ctx->input(0).data(), ctx->input(0).NumElements()));
-  }
-
   // Parts of bags as the indices and values of a sparse matrix.
   static absl::Status Output(OpKernelContext* ctx, const std::vector<NGramRows>& parts,
                              const std::vector<int64_t>& row_splits) {
@@ -88,7 +85,7 @@ class TextKernel : public BagKernel {
 
   void Compute(OpKernelContext* ctx) override {
     NGramModel model;
-    OP_REQUIRES_OK(ctx, Read(ctx, &model));
+    OP_REQUIRES_OK(ctx, ReadModel(ctx, &model));
     const auto texts = Views(ctx->input(1));
     std::vector<int64_t> row_splits(texts.size() + 1);
     DeviceWorkers workers(ctx);
@@ -103,7 +100,7 @@ class NumberedKernel : public BagKernel {
 
   void Compute(OpKernelContext* ctx) override {
     NGramModel model;
-    OP_REQUIRES_OK(ctx, Read(ctx, &model));
+    OP_REQUIRES_OK(ctx, ReadModel(ctx, &model));
     const auto splits = ctx->input(2).flat<int64_t>();
     OP_REQUIRES(ctx, splits.size() > 0 && splits(0) == 0 &&
                          splits(splits.size() - 1) == ctx->input(1).NumElements() &&

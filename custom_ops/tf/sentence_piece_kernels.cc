@@ -6,6 +6,7 @@
 
 #include "kernels/sentence_piece.h"
 #include "tf/context.h"
+#include "tf/encoding.h"
 #include "tf/status.h"
 #include "tf/strings.h"
 
@@ -36,19 +37,14 @@ class ModelKernel : public OpKernel {
 class EncodeKernel : public OpKernel {
  public:
   explicit EncodeKernel(OpKernelConstruction* ctx) : OpKernel(ctx) {
-    int num_places;
-    OP_REQUIRES_OK(ctx, ctx->GetAttr("num_places", &num_places));
-    OP_REQUIRES(ctx, num_places == 0 || num_places == 2,
-                absl::InvalidArgumentError("`num_places` must be 0 or 2."));
+    OP_REQUIRES_OK(ctx, ReadPlaces(ctx, &options_.places));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("most", &options_.most));
-    options_.places = num_places > 0;
     options_.texts = ctx->output_type(0) == tensorflow::DT_STRING;
   }
 
   void Compute(OpKernelContext* ctx) override {
     SentencePieceModel model;
-    const Tensor& memory = ctx->input(0);
-    OP_REQUIRES_OK(ctx, AsStatus(model.Read(memory.data(), memory.NumElements())));
+    OP_REQUIRES_OK(ctx, ReadModel(ctx, &model));
     const auto texts = Views(ctx->input(1));
     void* row_splits;
     const int64_t num_splits = texts.size() + 1;
@@ -59,37 +55,18 @@ class EncodeKernel : public OpKernel {
     if (options_.texts) {
       OP_REQUIRES_OK(ctx, OutputTexts(ctx, model, parts));
     } else {
-      OP_REQUIRES_OK(ctx, Join(ctx, 0, parts, &SentencePieceTokens::numbers));
+      OP_REQUIRES_OK(ctx, OutputValues(ctx, 0, parts, &SentencePieceTokens::numbers));
     }
     if (!options_.places) return;
-    OP_REQUIRES_OK(ctx, Join(ctx, 2, parts, &SentencePieceTokens::starts));
-    OP_REQUIRES_OK(ctx, Join(ctx, 3, parts, &SentencePieceTokens::ends));
+    OP_REQUIRES_OK(ctx, OutputValues(ctx, 2, parts, &SentencePieceTokens::starts));
+    OP_REQUIRES_OK(ctx, OutputValues(ctx, 3, parts, &SentencePieceTokens::ends));
   }
 
  private:
-  using Parts = std::vector<SentencePieceTokens>;
-
-  template <class T>
-  static int64_t Size(const Parts& parts, std::vector<T> SentencePieceTokens::*values) {
-    int64_t size = 0;
-    for (const auto& part : parts) size += (part.*values).size();
-    return size;
-  }
-
-  template <class T>
-  static absl::Status Join(OpKernelContext* ctx, int output, const Parts& parts,
-                           std::vector<T> SentencePieceTokens::*values) {
-    void* data;
-    TF_RETURN_IF_ERROR(Allocate(ctx, output, TensorShape({Size(parts, values)}), &data));
-    T* at = static_cast<T*>(data);
-    for (const auto& part : parts) at = std::copy((part.*values).begin(), (part.*values).end(), at);
-    return absl::OkStatus();
-  }
-
   static absl::Status OutputTexts(OpKernelContext* ctx, const SentencePieceModel& model,
-                                  const Parts& parts) {
+                                  const std::vector<SentencePieceTokens>& parts) {
     Tensor* texts = nullptr;
-    const TensorShape shape({Size(parts, &SentencePieceTokens::numbers)});
+    const TensorShape shape({CountValues(parts, &SentencePieceTokens::numbers)});
     TF_RETURN_IF_ERROR(ctx->allocate_output(0, shape, &texts));
     tstring* at = texts->flat<tstring>().data();
     for (const auto& part : parts) {

@@ -6,10 +6,14 @@ from keras_nlp_lite.monitoring.drawing import (
     BLUE,
     GREY,
     INK,
+    MARGIN,
     PALE,
     WHITE,
+    letters,
+    sheet,
     short_name,
     text_width,
+    widest,
     write_upwards,
 )
 
@@ -17,7 +21,7 @@ MOST_TOKENS = 40  # in a picture: of more, none could be read
 _HEADS_A_ROW = 4
 _ROOMY = 240  # pixels for a head's cells, as long as they stay within:
 _SMALLEST_CELL, _LARGEST_CELL = 14, 40
-_MARGIN, _GAP, _LINE = 16, 6, 20
+_GAP, _LINE = 6, 20
 
 # How tokenizers write a space, which the font may not have.
 _SPACES = str.maketrans({"Ġ": "_", "▁": "_", "Ċ": "\\"})
@@ -38,31 +42,30 @@ def draw_attention(weights, tokens, title=""):
     Returns:
         uint8 [height, width, 3].
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image
 
     weights = np.asarray(weights)[:, :MOST_TOKENS, :MOST_TOKENS]
     H, N = weights.shape[:2]
     cell = int(np.clip(_ROOMY // max(N, 1), _SMALLEST_CELL, _LARGEST_CELL))
-    font, title_font = ImageFont.load_default(12), ImageFont.load_default(16)
+    font, title_font = letters(12), letters(16)
     names = [
         short_name(token.translate(_SPACES), number, font)
         for number, token in enumerate(tokens[:N])
     ]
-    room = max((text_width(font, name) for name in names), default=0) + _GAP
+    room = widest(font, names) + _GAP
     side = cell * N
-    head_width = room + max(side, 110) + _MARGIN
-    head_height = _LINE + room + side + _MARGIN
+    head_width = room + max(side, 110) + MARGIN
+    head_height = _LINE + room + side + MARGIN
     columns = min(H, _HEADS_A_ROW)
     width = max(
-        _MARGIN + columns * head_width, 2 * _MARGIN + text_width(title_font, title)
+        MARGIN + columns * head_width, 2 * MARGIN + text_width(title_font, title)
     )
-    height = _MARGIN + _LINE + -(-H // columns) * head_height + _MARGIN
-    image = Image.new("RGB", (width, height), tuple(WHITE))
-    draw = ImageDraw.Draw(image)
-    draw.text((_MARGIN, _MARGIN // 2), title, tuple(INK), title_font)
+    height = MARGIN + _LINE + -(-H // columns) * head_height + MARGIN
+    image, draw = sheet(width, height)
+    draw.text((MARGIN, MARGIN // 2), title, tuple(INK), title_font)
     for head in range(H):
-        x = _MARGIN + head % columns * head_width
-        y = _MARGIN + _LINE + head // columns * head_height
+        x = MARGIN + head % columns * head_width
+        y = MARGIN + _LINE + head // columns * head_height
         largest = float(weights[head].max(initial=0.0))
         said = f"head {head}, up to {largest:.2f}"
         draw.text((x + room, y), said, tuple(GREY), font)

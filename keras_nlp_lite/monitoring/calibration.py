@@ -8,15 +8,17 @@ from keras_nlp_lite.monitoring.drawing import (
     BLUE,
     GREY,
     INK,
+    MARGIN,
     ORANGE,
     PALE,
-    WHITE,
+    letters,
+    sheet,
     text_width,
 )
 
 BINS = 10
 _SIDE, _BARS = 300, 70  # pixels: of the diagram, and the height of the bars under it
-_MARGIN, _LEFT, _LINE = 16, 64, 22
+_LEFT, _LINE = 64, 22
 
 
 class Calibration(NamedTuple):
@@ -88,19 +90,15 @@ def draw_calibration(found):
     Returns:
         uint8 [height, width, 3].
     """
-    from PIL import Image, ImageDraw, ImageFont
-
-    font, small = ImageFont.load_default(16), ImageFont.load_default(13)
-    top = _MARGIN + 2 * _LINE
-    size = (
-        _LEFT + _SIDE + 2 * _MARGIN,
-        top + _SIDE + _MARGIN + _BARS + 2 * _LINE + _MARGIN,
+    font, small = letters(16), letters(13)
+    top = MARGIN + 2 * _LINE
+    image, draw = sheet(
+        _LEFT + _SIDE + 2 * MARGIN,
+        top + _SIDE + MARGIN + _BARS + 2 * _LINE + MARGIN,
     )
-    image = Image.new("RGB", size, tuple(WHITE))
-    draw = ImageDraw.Draw(image)
     total = int(found.count.sum())
     title = f"{total:,} predictions, calibration error {found.error():.3f}"
-    draw.text((_MARGIN, _MARGIN), title, tuple(INK), font)
+    draw.text((MARGIN, MARGIN), title, tuple(INK), font)
     draw.text((_LEFT, top - _LINE), "share that is right", tuple(GREY), small)
 
     def at(x, y):
@@ -114,7 +112,7 @@ def draw_calibration(found):
         label = f"{share:.1f}"
         draw.text((x - 8 - text_width(small, label), y - 8), label, tuple(GREY), small)
         x = at(share, 0)[0] - text_width(small, label) / 2
-        under = top + _SIDE + _MARGIN + _BARS
+        under = top + _SIDE + MARGIN + _BARS
         draw.text((x, under + 4), label, tuple(GREY), small)
     draw.line([at(0, 0), at(1, 1)], tuple(GREY), 2)
 
@@ -128,7 +126,7 @@ def draw_calibration(found):
     for x, y in points:
         draw.ellipse([x - 5, y - 5, x + 5, y + 5], tuple(BLUE))
 
-    bottom, width = top + _SIDE + _MARGIN + _BARS, _SIDE / len(found.count)
+    bottom, width = top + _SIDE + MARGIN + _BARS, _SIDE / len(found.count)
     for number, count in enumerate(found.count.tolist()):
         height = round(_BARS * count / max(found.count.max(), 1))
         if height:
@@ -137,5 +135,5 @@ def draw_calibration(found):
             draw.rectangle(box, tuple(ORANGE))
     draw.line([(_LEFT, bottom), (_LEFT + _SIDE, bottom)], tuple(GREY))
     foot = "how sure the model is; bars: how many examples"
-    draw.text((_MARGIN, bottom + _LINE + 2), foot, tuple(GREY), small)
+    draw.text((MARGIN, bottom + _LINE + 2), foot, tuple(GREY), small)
     return np.array(image)

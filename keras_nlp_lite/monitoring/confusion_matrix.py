@@ -5,17 +5,21 @@ import numpy as np
 from keras_nlp_lite.monitoring.drawing import (
     GREY,
     INK,
+    MARGIN,
     PALE,
     WHITE,
+    letters,
+    sheet,
     short_name,
     text_width,
+    widest,
     write_upwards,
 )
 
 _ROOMY = 420  # pixels for the cells together, as long as they stay within:
 _SMALLEST_CELL, _LARGEST_CELL = 32, 84
 _TITLE_SIZE = 18  # pixels, and the most that other letters have
-_MARGIN, _GAP = 16, 8  # pixels around the picture, and between a cell and its name
+_GAP = 8  # pixels between a cell and its name
 
 _RIGHT, _WRONG = np.array([[8, 81, 156], [178, 34, 24]])  # a whole row's blue and red
 
@@ -78,9 +82,6 @@ def draw_confusion_matrix(matrix, class_names):
     Raises:
         ValueError: `class_names` and `matrix` differ in their classes.
     """
-    # Only those who draw pay for the import.
-    from PIL import Image, ImageDraw, ImageFont
-
     matrix, C = np.asarray(matrix), len(class_names)
     if matrix.shape != (C, C):
         raise ValueError(
@@ -92,31 +93,30 @@ def draw_confusion_matrix(matrix, class_names):
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
 
     cell = int(np.clip(_ROOMY // max(C, 1), _SMALLEST_CELL, _LARGEST_CELL))
-    font = ImageFont.load_default(int(np.clip(cell // 3, 12, _TITLE_SIZE)))
-    title_font = ImageFont.load_default(_TITLE_SIZE)
+    font = letters(int(np.clip(cell // 3, 12, _TITLE_SIZE)))
+    title_font = letters(_TITLE_SIZE)
     names = [short_name(name, i, font) for i, name in enumerate(class_names)]
-    widest_count = max((text_width(font, n) for row in counts for n in row), default=0)
+    widest_count = widest(font, (count for row in counts for count in row))
     cell = max(cell, widest_count + _GAP)
-    widest_name = max((text_width(font, name) for name in names), default=0)
+    widest_name = widest(font, names)
     turned = widest_name > cell - _GAP  # column names that do not fit read upwards
 
     # From left to right: axis title, row names, cells.
     # From top to bottom: title, axis title, column names, cells.
-    line = _TITLE_SIZE + _MARGIN
-    left = _MARGIN + line + widest_name + _GAP
-    top = _MARGIN + 2 * line + (widest_name if turned else font.size) + _GAP
+    line = _TITLE_SIZE + MARGIN
+    left = MARGIN + line + widest_name + _GAP
+    top = MARGIN + 2 * line + (widest_name if turned else font.size) + _GAP
     side = cell * C
-    width = max(left + side, _MARGIN + text_width(title_font, title)) + _MARGIN
-    image = Image.new("RGB", (width, top + side + _MARGIN), tuple(WHITE))
-    draw = ImageDraw.Draw(image)
+    width = max(left + side, MARGIN + text_width(title_font, title)) + MARGIN
+    image, draw = sheet(width, top + side + MARGIN)
 
     def write(x, y, text, ink=INK, font=font, anchor="mm"):
         draw.text((x, y), text, tuple(ink), font, anchor)
 
-    write(_MARGIN, _MARGIN, title, INK, title_font, "la")
-    write(left + side // 2, _MARGIN + line, "predicted", GREY, title_font, "ma")
+    write(MARGIN, MARGIN, title, INK, title_font, "la")
+    write(left + side // 2, MARGIN + line, "predicted", GREY, title_font, "ma")
     start = top + (side + text_width(title_font, "true")) // 2
-    write_upwards(image, _MARGIN + _TITLE_SIZE // 2, start, "true", title_font, GREY)
+    write_upwards(image, MARGIN + _TITLE_SIZE // 2, start, "true", title_font, GREY)
     for i, name in enumerate(names):
         middle = cell * i + cell // 2
         write(left - _GAP, top + middle, name, anchor="rm")

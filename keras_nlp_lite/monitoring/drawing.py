@@ -1,13 +1,29 @@
-"""Letters and colours that this room's pictures share. Pillow is imported by callers
-alone: only those who draw pay for it."""
+"""What this room's pictures share: letters, colours, and a sheet to draw on. Pillow is
+imported inside functions: only those who draw pay for it."""
 
 import numpy as np
 
+MARGIN = 16  # pixels around a picture
 NAME_LENGTH = 20  # characters: longer names would take more room than what they name
 
 WHITE, INK = np.array([[255, 255, 255], [33, 37, 41]])
 GREY, PALE = np.array([[110, 116, 122], [205, 209, 213]])
 BLUE, ORANGE = np.array([[31, 105, 178], [222, 119, 28]])
+
+
+def sheet(width, height):
+    """A white image of so many pixels, and what draws on it."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, height), tuple(WHITE))
+    return image, ImageDraw.Draw(image)
+
+
+def letters(size):
+    """Pillow's own font, so many pixels high."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
 
 
 def short_name(name, number, font):
@@ -23,6 +39,11 @@ def short_name(name, number, font):
 def text_width(font, text):
     """int, in pixels."""
     return int(np.ceil(font.getlength(text)))
+
+
+def widest(font, texts):
+    """int, in pixels; 0 for no text."""
+    return max((text_width(font, text) for text in texts), default=0)
 
 
 def write_upwards(image, x, y, text, font, ink=INK):

@@ -102,8 +102,10 @@ class Classifier(ClassLabels, Task):
         if numbers is not None and "int" in keras.backend.standardize_dtype(
             numbers.dtype
         ):
-            whole = keras.layers.InputLayer(batch_shape=input_shape, dtype="int32")
-            layer._layers.insert(0, whole)
+            layers = [layer.pop(rebuild=False) for _ in layer.layers]
+            numbers = keras.Input(batch_shape=input_shape, dtype="int32")
+            for part in (numbers, *reversed(layers)):
+                layer.add(part, rebuild=False)
 
     def _prepared(self):
         """keras.KerasTensor like what the preprocessor gives."""

@@ -58,6 +58,11 @@ class EncoderTask(Task):
     def build_head(self, width):
         """Builds the layers behind the backbone, whose features are D = `width` wide."""
 
+    def uses_pooled_output(self):
+        """Whether answers depend on the vector that a backbone such as BERT makes of a
+        whole text, and not on its tokens' features alone."""
+        return False
+
     def pretrained_head(self, family):
         """list of `Tensor`: what the head is called in a Hugging Face folder of a
         family (`backbones/families.py`); None where such folders have none for it."""
@@ -105,6 +110,24 @@ class EncoderTask(Task):
         """float [B, T, D], from what the preprocessor gives."""
         outputs = self.encode(x, training)
         return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
+
+    # Weights that no answer depends on have no gradient, of which Keras would warn at
+    # each `fit`. They stay in the backbone, and in its files.
+
+    @property
+    def trainable_variables(self):
+        return self._without_unused(super().trainable_variables)
+
+    @property
+    def trainable_weights(self):
+        return self._without_unused(super().trainable_weights)
+
+    def _without_unused(self, variables):
+        pooling = getattr(self.backbone, "pooled_dense", None)
+        if pooling is None or self.uses_pooled_output():
+            return variables
+        unused = {id(variable) for variable in pooling.weights}
+        return [variable for variable in variables if id(variable) not in unused]
 
     def ensure_built(self):
         if self.preprocessor is not None:

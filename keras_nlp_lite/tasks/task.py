@@ -203,9 +203,10 @@ class Task(Preparation, Keeping, Trainer):
         Returns:
             keras.callbacks.History.
         """
+        verbose = self._verbosity(verbose)
         keras_arguments = {
             "epochs": epochs,
-            "verbose": self._verbosity(verbose),
+            "verbose": verbose,
             "callbacks": _and_tidy_up(callbacks),
             "steps_per_epoch": steps_per_epoch,
             "validation_steps": validation_steps,
@@ -295,6 +296,7 @@ class Task(Preparation, Keeping, Trainer):
         kwargs["steps"] = steps
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own call, from inside `fit`
             return super().evaluate(x, y, **kwargs)
+        kwargs["verbose"] = self._verbosity(kwargs.get("verbose", "auto"))
         with plain_errors(), with_peers(self.distribute_strategy):
             self._get_ready()
             if self.preprocessor is None:
@@ -319,6 +321,7 @@ class Task(Preparation, Keeping, Trainer):
             `answers` for every row, a NumPy array.
         """
         self._ensure_built()
+        kwargs["verbose"] = self._verbosity(kwargs.get("verbose", "auto"))
         peers = with_peers(self.distribute_strategy)
         with plain_errors(), peers, self._steps(1):
             if self.preprocessor is None:

@@ -163,7 +163,7 @@ class TextClassifier(ClassLabels, EncoderTask):
             return self.encode(x, training, first_only=True)
         features = self.encode(x, training)
         if isinstance(features, dict):
-            if self._wants_pooled_output() and "pooled_output" in features:
+            if self.uses_pooled_output() and "pooled_output" in features:
                 return features["pooled_output"]
             features = features["sequence_output"]
         if len(features.shape) == 2:
@@ -176,9 +176,9 @@ class TextClassifier(ClassLabels, EncoderTask):
         if self.pooling != "cls" or not isinstance(self.backbone, Backbone):
             return False
         # Of a family with "pooled_output", `first_features` are that.
-        return self._wants_pooled_output() or not hasattr(self.backbone, "pooled_dense")
+        return self.uses_pooled_output() or not hasattr(self.backbone, "pooled_dense")
 
-    def _wants_pooled_output(self):
+    def uses_pooled_output(self):
         return self.pooling == "cls" and self.projection == "auto"
 
     def answers(self, outputs):

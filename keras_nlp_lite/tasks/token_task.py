@@ -21,22 +21,6 @@ class TokenTask(EncoderTask):
         """None: what monitoring would show are texts with one label each."""
         return
 
-    # BERT's vector for a whole text is made of tokens, and changes none of their answers:
-    # it has no gradient, of which Keras would warn.
-
-    @property
-    def trainable_variables(self):
-        return self._without_pooling(super().trainable_variables)
-
-    @property
-    def trainable_weights(self):
-        return self._without_pooling(super().trainable_weights)
-
-    def _without_pooling(self, variables):
-        pooling = getattr(self.backbone, "pooled_dense", None)
-        unused = {id(variable) for variable in pooling.weights} if pooling else ()
-        return [variable for variable in variables if id(variable) not in unused]
-
     def auto_loss(self):
         return keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"

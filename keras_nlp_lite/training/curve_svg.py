@@ -9,7 +9,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 48  # pixels around the axes
 _LINES = 4  # between the ends of the y axis
 
 
-def curve_svg(x, y, smooth, *, x_title, y_title, marked=None):
+def curve_svg(x, y, smooth, *, x_title, y_title, marked=None, mark_title=""):
     """Draws points and a line through them over a logarithmic axis.
 
     What is far above the line's start is left out: a curve that ends by exploding
@@ -21,6 +21,7 @@ def curve_svg(x, y, smooth, *, x_title, y_title, marked=None):
         smooth: float [N], drawn as a line.
         x_title, y_title: str, what stands along the axes.
         marked: float, a place on the x axis to mark; None for none.
+        mark_title: str, what stands before its number.
 
     Returns:
         str, an SVG image.
@@ -58,7 +59,10 @@ def curve_svg(x, y, smooth, *, x_title, y_title, marked=None):
     if marked is not None:
         at = across(marked)
         parts.append(_line(at, _TOP, at, floor, "#b22218"))
-        parts.append(_text(at + 4, _TOP + 12, f"{marked:.1e}", "start"))
+        said = f"{mark_title} {marked:.1e}".lstrip()
+        # Beside the line, on the side where there is room.
+        side, anchor = (4, "start") if at < (_LEFT + right) / 2 else (-4, "end")
+        parts.append(_text(at + side, _TOP + 12, said, anchor, "#b22218"))
     for place, value in zip(x, y, strict=True):
         if value <= high:
             parts.append(
@@ -79,7 +83,7 @@ def curve_svg(x, y, smooth, *, x_title, y_title, marked=None):
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" '
-        'font-size="11" fill="#212529">\n'
+        'font-size="11">\n'
         '<rect width="100%" height="100%" fill="white"/>\n'
         + "\n".join(parts)
         + "\n</svg>\n"
@@ -93,5 +97,8 @@ def _line(x, y, to_x, to_y, color):
     )
 
 
-def _text(x, y, said, anchor):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{said}</text>'
+def _text(x, y, said, anchor, color="#212529"):
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{color}">'
+        f"{said}</text>"
+    )

@@ -19,8 +19,10 @@ def distribute(how="auto"):
 
     It stands on top of a script, before anything else uses TensorFlow; the rest of the
     script stays as it is. The batches that it names are global ones: 32 rows on two
-    devices are 16 on each, and training takes the course that it takes on one. Such a
-    strategy holds for the whole program.
+    devices are 16 on each, and training takes the course that it takes on one, but for
+    dropout, which each device draws by itself. Such a strategy holds for the whole
+    program. `keras.utils.set_random_seed`, where it is wanted, stands in the next line,
+    before the data and the model are made.
 
     Args:
         how: "auto": several machines where the environment says so (`TF_CONFIG`,

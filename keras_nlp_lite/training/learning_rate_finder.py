@@ -40,7 +40,8 @@ class LearningRateCurve:
         return smoothed(self.losses)
 
     def plot(self, path):
-        """Writes a picture, losses over rates, to an .svg file.
+        """Writes a picture to an .svg file: losses over rates, and a red line at the
+        suggestion, if there is one.
 
         Raises:
             ValueError: `path` does not end in .svg.
@@ -60,6 +61,7 @@ class LearningRateCurve:
             x_title="learning rate",
             y_title="loss",
             marked=self.suggestion,
+            mark_title="suggested:",
         )
 
     def __str__(self):

@@ -26,7 +26,8 @@ def precision(name="auto"):
         name: "float32", "bfloat16", "float16", or "auto": the best that the machine
             computes faster than float32. That is bfloat16 on GPUs of compute
             capability 8.0 and on CPUs with AVX512-BF16 or AMX-BF16, float16 on GPUs
-            of 7.0, and float32 elsewhere. Of several GPUs, the oldest decides.
+            of 7.0, and float32 elsewhere. Of several GPUs, the oldest decides. Keras's
+            own names, "mixed_bfloat16" and "mixed_float16", mean the same.
 
     Returns:
         keras.DTypePolicy.
@@ -41,10 +42,12 @@ def precision(name="auto"):
 
     Reference: Micikevicius et al., "Mixed Precision Training", arXiv:1710.03740.
     """
-    check_choice("precision", name, ("auto", *_POLICIES))
+    policies = _POLICIES.values()
+    choices = dict.fromkeys(["auto", *_POLICIES, *policies])  # float32 is both
+    check_choice("precision", name, tuple(choices))
     if name == "auto":
         name = best_precision(_compute_capabilities(), _cpu_flags())
-    return keras.dtype_policies.get(_POLICIES[name])
+    return keras.dtype_policies.get(_POLICIES.get(name, name))
 
 
 def set_precision(name="auto"):

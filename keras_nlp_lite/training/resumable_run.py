@@ -53,8 +53,8 @@ class ResumableRun(keras.callbacks.Callback):
     before, it must be built before `fit`, and other callbacks keep no state.
 
     What has to be the same in both processes: the script, with its data, and
-    `keras.utils.set_random_seed`, without which a Dataset that shuffles has another
-    order. On a GPU, losses are equal to the bit only under
+    `keras.utils.set_random_seed`, called before data and model are made, without which
+    a Dataset that shuffles has another order. On a GPU, losses are equal to the bit only under
     `tf.config.experimental.enable_op_determinism()`. A Dataset gives the same batches
     if its randomness is in `Dataset.shuffle`, `Dataset.random`, or this package's
     readers; its first batch is read again for each epoch that is over, and the batches
@@ -67,8 +67,10 @@ class ResumableRun(keras.callbacks.Callback):
 
     Args:
         folder: Of this run alone. Holds a folder for each checkpoint.
-        every_steps: Batches between checkpoints, or a few more where a call of the
-            training function runs several. None: only at the end of each epoch.
+        every_steps: Batches, counted through all epochs, between checkpoints that come
+            in addition to those at the end of each epoch; or a few more where a call of
+            the training function runs several. A run that has fewer batches gets none
+            of these. None: only at the end of each epoch.
         every_minutes: Minutes between them, in addition.
         keep: How many checkpoints stay. With 1 there is none to go back to where the
             newest is damaged.

@@ -1,11 +1,8 @@
 """The compiled bags of n-grams against the formula."""
 
 import contextlib
-import json
 import random
 import string
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,6 +13,7 @@ from keras_nlp_lite.layers import NGramBag
 from keras_nlp_lite.ops import library_path, portable_ops
 from keras_nlp_lite.tokenizers.n_gram_op import NGramOp
 from tests.marks import where_ops_are_compiled
+from tests.new_process import served
 
 pytestmark = where_ops_are_compiled
 
@@ -120,17 +118,6 @@ def test_an_export_serves_where_its_ops_are(portable, tmp_path):
     model = keras.Model(text, layer(text))
     with portable_ops() if portable else contextlib.nullcontext():
         model.export(tmp_path / "export", verbose=False)
-    load = "" if portable else "tf.load_op_library(sys.argv[2]); "
-    program = (
-        f"import sys, json, tensorflow as tf; {load}"
-        "served = tf.saved_model.load(sys.argv[1]); "
-        "print(served.serve(tf.constant(json.loads(sys.argv[3]))).numpy().tolist())"
-    )
-    arguments = [str(tmp_path / "export"), library_path(), json.dumps(texts)]
-    out = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(out.stdout) == layer(texts).numpy().tolist()
+    library = "" if portable else library_path()
+    answers = served(tmp_path / "export", texts, library=library)
+    assert answers == layer(texts).numpy().tolist()

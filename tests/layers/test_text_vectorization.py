@@ -34,6 +34,10 @@ COMBINATIONS = [
 ]
 
 
+# Where the vocabulary comes from changes no n-gram: one size of them shows what it does.
+GIVEN_COMBINATIONS = [each for each in COMBINATIONS if each["ngrams"] == 2]
+
+
 # A second, slower formula.
 
 
@@ -96,17 +100,18 @@ def make(source, folder, **settings):
 @pytest.mark.parametrize("source", ["adapt", "list", "file"])
 def test_every_mode_counts_right_and_survives_saving_and_export(source, tmp_path):
     # All combinations as outputs of one model: saving costs the same once.
+    combinations = COMBINATIONS if source == "adapt" else GIVEN_COMBINATIONS
     text = keras.Input((1,), dtype="string")
     layers = {
         f"{i} {settings}": make(source, tmp_path, name=f"vectorization_{i}", **settings)
-        for i, settings in enumerate(COMBINATIONS)
+        for i, settings in enumerate(combinations)
     }
     outputs = {name: layer(text) for name, layer in layers.items()}
     model = keras.Model(text, outputs)
     column = tf.constant(TEXTS)[:, None]
     wanted = {name: layer(tf.constant(TEXTS)) for name, layer in layers.items()}
 
-    for (name, layer), settings in zip(layers.items(), COMBINATIONS):
+    for (name, layer), settings in zip(layers.items(), combinations):
         numbers, right = to_numpy(wanted[name]), expected(layer, source, **settings)
         if isinstance(numbers, list):
             assert numbers == right, name

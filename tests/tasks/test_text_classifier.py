@@ -109,7 +109,7 @@ def test_an_activation_that_was_chosen_is_what_everyone_gets(multi_label, tmp_pa
         probabilities, plain.predict(TEXTS, verbose=0), rtol=1e-5
     )
     for model in (plain, linear, chosen):
-        model.compile(keras.optimizers.Adam(0.05))
+        model.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
         model.fit(TEXTS, labels, shuffle=False, epochs=3, verbose=0)
     results = [
         model.evaluate(TEXTS, labels, verbose=0) for model in (plain, linear, chosen)
@@ -126,6 +126,19 @@ def test_an_activation_that_was_chosen_is_what_everyone_gets(multi_label, tmp_pa
     )
 
 
+def learned(loss, labels):
+    """Weights after two steps. Without a graph: tracing takes longer than they do."""
+    model = quick()
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(TEXTS, labels, shuffle=False, epochs=2, verbose=0)
+    return model.get_weights()
+
+
+@pytest.fixture(scope="module")
+def learned_by_its_own_loss():
+    return learned("auto", LABELS)
+
+
 @pytest.mark.parametrize(
     "loss, labels",
     [
@@ -137,12 +150,8 @@ def test_an_activation_that_was_chosen_is_what_everyone_gets(multi_label, tmp_pa
         ("auto", np.eye(2)[LABELS]),
     ],
 )
-def test_a_loss_is_told_of_the_logits(loss, labels):
-    model, wanted = quick(), quick()
-    for trained, losses, truth in ((model, loss, labels), (wanted, "auto", LABELS)):
-        trained.compile("sgd", losses)
-        trained.fit(TEXTS, truth, shuffle=False, epochs=2, verbose=0)
-    for ours, theirs in zip(model.get_weights(), wanted.get_weights()):
+def test_a_loss_is_told_of_the_logits(loss, labels, learned_by_its_own_loss):
+    for ours, theirs in zip(learned(loss, labels), learned_by_its_own_loss):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
@@ -232,6 +241,20 @@ def test_a_projection_can_be_asked_for_and_left_out():
     for projection in (False, None):
         model = TextClassifier(backbone(RobertaBackbone), 2, projection=projection)
         assert model.pooled_dense is None
+
+
+@pytest.mark.parametrize("setting", [{"pooling": "mean"}, {"projection": False}])
+def test_weights_that_no_answer_depends_on_do_not_train(setting, recwarn):
+    model = bert(**setting)
+    before = [x.copy() for x in model.backbone.pooled_dense.get_weights()]
+    model.fit(TEXTS[:4], LABELS[:4], verbose=0)
+    for ours, theirs in zip(model.backbone.pooled_dense.get_weights(), before):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not [w for w in recwarn if "Gradients do not exist" in str(w.message)]
+    # They are still the backbone's, and another task may train them.
+    assert model.count_params() == model.backbone.count_params() + 2 * 16 + 2
+    other = TextClassifier(model.backbone, 2)
+    assert len(other.trainable_variables) == len(model.trainable_variables) + 2
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])

@@ -4,8 +4,6 @@ import json
 import pathlib
 import random
 import runpy
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -21,6 +19,7 @@ from keras_nlp_lite.tokenizers import (
 )
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET
 from tests.marks import where_ops_are_compiled
+from tests.new_process import served
 
 pytestmark = where_ops_are_compiled
 
@@ -270,20 +269,8 @@ def test_an_export_with_the_op_serves_where_only_the_op_is_loaded(trained, tmp_p
     model = keras.Model(text, tokenizer(text))
     texts = random_texts(20, seed=8)
     model.export(tmp_path / "export", verbose=False)
-    program = (
-        "import sys, json, tensorflow as tf; library, path, texts = sys.argv[1:]; "
-        "tf.load_op_library(library); served = tf.saved_model.load(path); "
-        "print(served.serve(tf.constant(json.load(open(texts)))).numpy().tolist())"
-    )
-    (tmp_path / "texts.json").write_text(json.dumps(texts))
-    paths = [library_path(), tmp_path / "export", tmp_path / "texts.json"]
-    out = subprocess.run(
-        [sys.executable, "-c", program, *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(out.stdout) == tokenizer(texts).numpy().tolist()
+    answers = served(tmp_path / "export", texts, library=library_path())
+    assert answers == tokenizer(texts).numpy().tolist()
 
 
 def test_a_damaged_model_is_refused(trained):

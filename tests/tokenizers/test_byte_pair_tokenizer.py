@@ -5,8 +5,6 @@ import itertools
 import json
 import random
 import re
-import subprocess
-import sys
 import unicodedata
 
 import keras
@@ -19,6 +17,7 @@ from keras_nlp_lite.ops import portable_ops
 from keras_nlp_lite.tokenizers import BytePairTokenizer, RobertaTokenizer
 from keras_nlp_lite.tokenizers.byte_pair_alphabet import ALPHABET, spell, unspell
 from keras_nlp_lite.tokenizers.byte_pair_splitting import split_byte_words
+from tests.new_process import served
 
 CORPUS = (
     "the tea isn't the  best, she's said:   we'll see\n\n\n12 112 sèves aaaa 中文中文!!"
@@ -469,20 +468,7 @@ def test_strings_become_packed_ids_inside_one_model(tmp_path):
     assert loaded(tf.constant(texts)).numpy().tolist() == wanted
     with portable_ops():
         model.export(tmp_path / "export", verbose=False)
-    # A new process, which has TensorFlow and nothing else.
-    program = (
-        "import sys, json, tensorflow as tf; path, texts = sys.argv[1:]; "
-        "served = tf.saved_model.load(path); "
-        "print(served.serve(tf.constant(json.loads(texts))).numpy().tolist())"
-    )
-    arguments = [str(tmp_path / "export"), json.dumps(texts)]
-    out = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(out.stdout) == wanted
+    assert served(tmp_path / "export", texts) == wanted
 
 
 # More tokens

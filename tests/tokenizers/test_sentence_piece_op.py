@@ -4,10 +4,7 @@
 import functools
 import io
 import itertools
-import json
 import random
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -20,6 +17,7 @@ from keras_nlp_lite.ops import library, library_path, portable_ops
 from keras_nlp_lite.tokenizers import SentencePieceTokenizer
 from keras_nlp_lite.tokenizers.sentence_piece_op import SentencePieceOp
 from tests.marks import where_ops_are_compiled
+from tests.new_process import served
 from tests.tokenizers.corpus import made_up_texts
 
 pytestmark = where_ops_are_compiled
@@ -352,20 +350,13 @@ def test_an_export_with_the_op_serves_where_the_op_is_loaded(tmp_path):
     tokenizer = SentencePieceTokenizer(model("unigram"), sequence_length=9)
     text = keras.Input((), dtype="string")
     keras.Model(text, tokenizer(text)).export(tmp_path / "export", verbose=False)
-    program = (
-        "import sys, json, tensorflow as tf, tensorflow_text; "
-        "library, path, texts = sys.argv[1:]; tf.load_op_library(library); served = tf.saved_model.load(path); "
-        "print(served.serve(tf.constant(json.load(open(texts)))).numpy().tolist())"
+    answers = served(
+        tmp_path / "export",
+        PIECES,
+        library=library_path(),
+        modules=["tensorflow_text"],
     )
-    (tmp_path / "texts.json").write_text(json.dumps(PIECES))
-    paths = [library_path(), tmp_path / "export", tmp_path / "texts.json"]
-    out = subprocess.run(
-        [sys.executable, "-c", program, *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(out.stdout) == tokenizer(PIECES).numpy().tolist()
+    assert answers == tokenizer(PIECES).numpy().tolist()
 
 
 def test_a_damaged_model_is_refused():

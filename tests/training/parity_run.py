@@ -1,9 +1,10 @@
-"""Trains some models for fifty steps, and prints what came of it as JSON.
+"""Trains some models for fifty steps, and writes what came of it as JSON.
 
-    python tests/training/parity_run.py none|mirrored|auto FOLDER
+    python tests/training/parity_run.py mirrored|auto FOLDER
 
-On one device, on two logical ones, or on the workers that the environment names. The
-order of the rows, and the weights at the start, are the same in all.
+On two logical devices, or on the workers that the environment names; `results` is what it
+does on those that there are. The order of the rows, and the weights at the start, are the
+same in all.
 """
 
 import json
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from keras_nlp_lite import data, models
 from keras_nlp_lite.monitoring import TensorBoard
+from keras_nlp_lite.tasks.task import Task
 from keras_nlp_lite.training.best_checkpoint import BestCheckpoint
 from keras_nlp_lite.training.distribute import distribute
 from keras_nlp_lite.training.optimizer import optimizer
@@ -62,7 +64,12 @@ def weighted(**options):
     return model, (joined(), labels(), weights()), options
 
 
-def tagger():
+def streamed(folder):
+    """Rows that are prepared anew in each epoch."""
+    return weighted(cache=False, ask=False)
+
+
+def tagger(folder):
     """Words under a mask: replicas hold unlike numbers of them."""
     model = models.TokenClassifier(
         encoders.backbone(num_layers=1),
@@ -77,17 +84,15 @@ def tagger():
     return model, (dataset,), {"cache": False}
 
 
-def bag():
+def bag(folder):
     """Sparse rows, from files that each replica reads its share of."""
     model = models.BagOfNgramsClassifier(2, max_tokens=30)
-    folder = pathlib.Path(sys.argv[2]) / "texts"
-
-    train = data.read_directory(folder, batch_size=BATCH, seed=3)
+    train = data.read_directory(folder / "texts", batch_size=BATCH, seed=3)
     model.adapt(train)
     return model, (train,), {"cache": False, "class_weight": {0: 0.5, 1: 2.0}}
 
 
-def plain():
+def plain(folder):
     """A model of Keras's own, which only the mend of Keras lets several workers train.
 
     It takes means of means, so that here the last batch has as many rows as the others.
@@ -98,10 +103,10 @@ def plain():
     return model, (x, x.sum(-1, keepdims=True)), options
 
 
-def watched():
-    """Callbacks that write and that take part in the step, which hear of three batches
-    at once, and of the tenth alone."""
-    mine = pathlib.Path(sys.argv[2]) / f"of-{NUMBER}"
+def watched(folder):
+    """Rows kept in memory, and callbacks that write and that take part in the step, which
+    hear of three batches at once, and of the tenth alone."""
+    mine = folder / f"of-{NUMBER}"
     best = BestCheckpoint(mine / "best.keras", "loss", verbose=0)
     run = ResumableRun(mine / "run", every_steps=7)
     callbacks = [Throughput(), StopOnNaN(), TensorBoard(mine / "board"), best, run]
@@ -112,9 +117,7 @@ def watched():
 
 
 CASES = {
-    "in memory": lambda: weighted(cache=True),
-    # Answers do not depend on what `fit` kept.
-    "streamed": lambda: weighted(cache=False, validation_freq=EPOCHS, ask=False),
+    "streamed": streamed,
     "tagger": tagger,
     "bag": bag,
     "plain": plain,
@@ -122,9 +125,9 @@ CASES = {
 }
 
 
-def trained(make):
+def trained(make, folder):
     keras.utils.set_random_seed(7)
-    model, rows, options = make()
+    model, rows, options = make(folder)
     model.compile(rates(), **{"steps_per_execution": 1, **options.pop("compile", {})})
     losses = []
     note = keras.callbacks.LambdaCallback(
@@ -144,22 +147,32 @@ def trained(make):
         "history": {name: [float(x) for x in xs] for name, xs in history.items()},
     }
     if ask:
-        told["evaluated"] = model.evaluate(*rows[:2], verbose=0, return_dict=True)
-        answers = model.predict(joined() if len(rows) == 3 else rows[0], verbose=0)
+        # Aloud: of several workers, the first alone is heard.
+        aloud = {"verbose": 2 if isinstance(model, Task) else 0}
+        told["evaluated"] = model.evaluate(*rows[:2], return_dict=True, **aloud)
+        answers = model.predict(joined() if len(rows) == 3 else rows[0], **aloud)
         if isinstance(answers, tf.RaggedTensor):
             answers = answers.flat_values.numpy()
         told["predicted"] = np.asarray(answers, "float64").ravel().tolist()
     return model, told
 
 
-def refusal(model):
+def refusal(model, folder):
     """What workers are told that keep a run in folders of their own."""
-    run = ResumableRun(pathlib.Path(sys.argv[2]) / f"of-{NUMBER}" / "run")
+    run = ResumableRun(folder / f"of-{NUMBER}" / "run")
     try:
         model.fit(joined(), labels(), callbacks=[run], verbose=0)
     except ValueError as error:
         return str(error)
     return ""
+
+
+def results(strategy, folder):
+    """(the last model, dict of what all told)"""
+    told = {"replicas": strategy.num_replicas_in_sync}
+    for name, make in CASES.items():
+        model, told[name] = trained(make, folder)
+    return model, told
 
 
 def main():
@@ -168,15 +181,12 @@ def main():
         cpu = tf.config.list_physical_devices("CPU")[0]
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two)
-    strategy = distribute(how)
-    results = {"replicas": strategy.num_replicas_in_sync}
-    for name, make in CASES.items():
-        model, results[name] = trained(make)
+    model, told = results(distribute(how), folder)
     # What several wrote, one reads; the chief alone has written it.
     model.save(folder / "saved.keras")
     if WORKERS in os.environ:
-        results["refusal"] = refusal(model)
-    (folder / f"results-{NUMBER}.json").write_text(json.dumps(results))
+        told["refusal"] = refusal(model, folder)
+    (folder / f"results-{NUMBER}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

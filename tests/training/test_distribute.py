@@ -18,12 +18,11 @@ from keras_nlp_lite.tasks.spread import with_peers
 from keras_nlp_lite.training import cluster, multi_worker
 from keras_nlp_lite.training.distribute import distribute
 from keras_nlp_lite.workers import WORKER, WORKERS, is_chief
-from tests.training import parity_run
+from tests.training import parity_run, worker_run
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-CASES = {"in memory": 50, "streamed": 50, "tagger": 50, "bag": 50, "plain": 50}
-CASES["several steps"] = 20
+CASES = {"streamed": 50, "tagger": 50, "bag": 50, "plain": 50, "several steps": 20}
 
 
 def command(name, *arguments):
@@ -46,6 +45,7 @@ def run_workers(monkeypatch, name, *arguments):
         monkeypatch.setenv(variable, ENVIRONMENT[variable])
     said = io.StringIO()
     assert launch(command(name, *arguments), 2, stdout=said) == 0, said.getvalue()
+    return said.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +60,20 @@ def results(tmp_path_factory):
             ):
                 (folder / "texts" / "ab"[label]).mkdir(parents=True, exist_ok=True)
                 (folder / "texts" / "ab"[label] / f"{i}.txt").write_text(text)
-            if how == "auto":
-                run_workers(monkeypatch, "parity_run.py", how, str(folder))
-            else:
+            if how == "none":  # which needs no process of its own
+                _, one = parity_run.results(distribute(how), folder)
+            elif how == "mirrored":
                 run("parity_run.py", how, str(folder))
+            else:
+                said = run_workers(monkeypatch, "parity_run.py", how, str(folder))
 
     def read(how, worker=0):
         return json.loads((folders[how] / f"results-{worker}.json").read_text())
 
     return {
         "folders": folders,
-        "one": read("none"),
+        "said": said,
+        "one": one,
         "replicas": read("mirrored"),
         "workers": read("auto"),
         "other worker": read("auto", worker=1),
@@ -113,6 +116,12 @@ def test_of_several_workers_the_first_alone_writes(results):
     assert not (folder / "of-1").exists()
 
 
+def test_of_several_workers_the_first_alone_shows_how_far_it_is(results):
+    bars = re.findall(r"^\[(\d)\] \d+/\d+ - ", results["said"], re.M)
+    asked = sum("evaluated" in results["one"][case] for case in CASES) - 1  # but plain
+    assert bars == ["0"] * (2 * asked)
+
+
 @pytest.mark.parametrize("worker", ["workers", "other worker"])
 def test_workers_that_do_not_share_a_folder_are_told_so(results, worker):
     wanted = "of-[01]/run', in which they find step 50, none. Try a folder"
@@ -141,7 +150,7 @@ def test_a_dead_worker_stops_the_others_and_a_new_start_goes_on(tmp_path, monkey
     assert time.monotonic() - death < 60
 
     run_workers(monkeypatch, "worker_run.py", str(broken), "none")
-    run("worker_run.py", str(whole), "none")
+    worker_run.train(whole)
 
     def losses(folder, worker):
         lines = (folder / f"losses-{worker}").read_text().splitlines()

@@ -8,12 +8,15 @@ import pytest
 
 from keras_nlp_lite.optimizers import AdamW, PlannedDecay
 from keras_nlp_lite.training.learning_rate_finder import (
+    LearningRateCurve,
     Rising,
     find_learning_rate,
     suggested,
 )
 from tests.tasks.encoders import LABELS, TEXTS
 from tests.training.small import classifier, points, regression, same, state_of
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_rates_rise_by_one_factor_from_the_lowest_to_the_highest():
@@ -140,11 +143,31 @@ def test_the_picture_is_an_svg_with_a_point_for_each_finite_loss(tmp_path):
     root = ET.parse(tmp_path / "curve.svg").getroot()
     tags = [element.tag.rpartition("}")[2] for element in root.iter()]
     assert tags[0] == "svg" and 1 <= tags.count("circle") <= 10
-    for circle in root.iter("{http://www.w3.org/2000/svg}circle"):
+    for circle in root.iter(f"{SVG}circle"):
         assert 0 <= float(circle.get("cx")) <= float(root.get("width"))
         assert 0 <= float(circle.get("cy")) <= float(root.get("height"))
     with pytest.raises(ValueError, match=r"\.svg file. Received: path='curve.png'"):
         curve.plot("curve.png")
+
+
+@pytest.mark.parametrize("suggestion", [2e-5, 3e-2, None])
+def test_the_picture_names_the_suggestion_where_it_lies(suggestion):
+    rates = np.logspace(-6, 0, 13)
+    curve = LearningRateCurve(rates, np.linspace(2, 1, 13), suggestion)
+    root = ET.fromstring(curve._repr_svg_())
+    named = [text for text in root.iter(f"{SVG}text") if "suggested" in text.text]
+    red = [line for line in root.iter(f"{SVG}line") if line.get("stroke") == "#b22218"]
+    if suggestion is None:
+        assert not named and not red
+        return
+    assert [text.text for text in named] == [f"suggested: {suggestion:.1e}"]
+    points = [float(circle.get("cx")) for circle in root.iter(f"{SVG}circle")]
+    at = np.interp(np.log10(suggestion), np.log10(rates), points)
+    assert float(red[0].get("x1")) == pytest.approx(at, abs=0.2)
+    room = 150  # pixels, more than the words take
+    x, anchor = float(named[0].get("x")), named[0].get("text-anchor")
+    end = x + room if anchor == "start" else x - room
+    assert 0 < end < float(root.get("width")) and abs(x - at) < 10
 
 
 def test_rates_that_do_not_rise_are_refused():

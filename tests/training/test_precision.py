@@ -78,9 +78,15 @@ def test_auto_takes_bfloat16_on_a_cpu_that_multiplies_it(flag):
     assert best_precision([], {"avx2", "avx512f"}) == "float32"
 
 
+@pytest.mark.parametrize("name", HALVES)
+def test_keras_own_name_of_a_policy_means_that_policy(name):
+    assert set_precision(f"mixed_{name}") == precision(name)
+    assert keras.config.dtype_policy().name == f"mixed_{name}"
+
+
 def test_an_unknown_precision_is_refused_with_a_guess():
-    with pytest.raises(ValueError, match="precision='mixed_float16'.*'float16'"):
-        precision("mixed_float16")
+    with pytest.raises(ValueError, match="precision='flaot16'.*'float16'"):
+        precision("flaot16")
 
 
 # What stays in float32

@@ -283,6 +283,18 @@ def test_a_run_without_a_seed_goes_on_in_the_order_that_it_had(tmp_path):
     assert [ended[0, i] for i in (5, 6)] == [begun[0, i] for i in (5, 6)]
 
 
+@pytest.mark.parametrize(
+    "every_steps, kept", [(500, [2, 4, 6]), (3, [2, 3, 4, 6]), (None, [2, 4, 6])]
+)
+def test_epochs_ends_are_kept_and_steps_count_through_all_epochs(
+    tmp_path, every_steps, kept
+):
+    fit = fitting(numbers, epochs=3)  # of two batches
+    make = lambda: classifier(preprocessor=None)  # noqa: E731
+    run(tmp_path, fit, make=make, every_steps=every_steps, keep=9)
+    assert ResumableRun(tmp_path).checkpoints.steps() == kept
+
+
 def test_a_loss_that_is_not_finite_is_not_kept(tmp_path):
     def make():
         return classifier(preprocessor=None, loss=lambda y, x: keras.ops.log(0 * x - 1))

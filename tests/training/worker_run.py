@@ -19,10 +19,7 @@ from tests.training.parity_run import joined, labels
 EPOCHS, DEATH = 3, 16  # batches, ten of which are an epoch
 
 
-def main():
-    folder, dying = pathlib.Path(sys.argv[1]), sys.argv[2]
-    worker = os.environ.get(WORKER, "0")
-    distribute("auto")
+def train(folder, worker="0", dying="none"):
     keras.utils.set_random_seed(7)
     model = AveragedEmbeddingClassifier(2, max_tokens=30, dropout=0.0)
     model.adapt(joined())
@@ -50,6 +47,11 @@ def main():
         callbacks=[run, Diary()],
         verbose=0,
     )
+
+
+def main():
+    distribute("auto")
+    train(pathlib.Path(sys.argv[1]), os.environ.get(WORKER, "0"), dying=sys.argv[2])
 
 
 if __name__ == "__main__":
