@@ -99,8 +99,6 @@ class Kept:
             super().score_trial(trial)
             return
         trial.score, trial.best_step = 0.0, 0
-        if np.isnan(self.values_of(trial)).any():
-            trial.score = float("nan")
 
     def values_of(self, trial):
         """list of float, what a trial has for each objective."""
@@ -127,11 +125,21 @@ class Kept:
         known = self.trials[trial.trial_id]
         if trial is not known and known.status in ENDED:
             return  # told twice
+        if trial.trial_id in self._retry_queue:  # by one who outlived an earlier chief
+            self._retry_queue.remove(trial.trial_id)
         if trial is not known and _same_names(trial, known):
             trial.hyperparameters = known.hyperparameters  # floats of 64 bits
         super().end_trial(trial)
         if self.after_end is not None:
             self.after_end()
+
+    def _retry(self, trial):
+        status = keras_tuner.engine.trial.TrialStatus
+        if trial.status != status.INVALID:
+            return False
+        trial.status = status.RUNNING  # given back, as that of a process that died
+        self._retry_queue.append(trial.trial_id)
+        return True
 
     def _check_consecutive_failures(self):
         pass  # the search does, which can say why
@@ -172,8 +180,9 @@ class Kept:
         if state is not None:
             self.set_state(state)
             # Whoever ran a trial is gone, and need not come back under that name.
-            waiting = [trial.trial_id for trial in self.ongoing_trials.values()]
-            self._retry_queue += sorted(waiting, reverse=True)  # the last comes first
+            waiting = {trial.trial_id for trial in self.ongoing_trials.values()}
+            waiting.update(self._retry_queue)
+            self._retry_queue = sorted(waiting, reverse=True)  # the last comes first
             self.ongoing_trials = {}
         return state is not None
 

@@ -61,7 +61,9 @@ def search(
 
     Several processes share a search as KerasTuner's chief and workers: the same script,
     started with KERASTUNER_TUNER_ID ("chief", or any other name), KERASTUNER_ORACLE_IP
-    and KERASTUNER_ORACLE_PORT in the environment, and a `directory` that all can see.
+    and KERASTUNER_ORACLE_PORT in the environment, and a `directory` that all can see. The
+    chief ends a few seconds after its last worker; one that was killed in a trial it
+    waits for, until it is started again under its name.
 
     Args:
         space: What `tuning.space` gives; or a KerasTuner HyperModel, or a function of
@@ -98,7 +100,8 @@ def search(
 
     Raises:
         ValueError: an argument will not do, or `directory` holds another search; or the
-            objective is not in the logs; or five trials in a row failed.
+            objective is not in the logs; or five trials in a row failed; or a worker
+            has no chief, or a chief no workers any more.
 
     Example:
 
@@ -218,7 +221,12 @@ def _work(oracle, run, progress):
             continue
         values = trial.hyperparameters.values
         trial.hyperparameters.values = {k: short(v) for k, v in values.items()}
-        metrics = run.run(trial)
+        try:
+            metrics = run.run(trial)
+        except (keras_tuner.errors.FatalError, KeyboardInterrupt):
+            trial.status = status.INVALID  # given back: a chief need not wait for it
+            oracle.end_trial(trial)
+            raise
         if metrics is None:
             trial.status = status.FAILED
         else:
