@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import numpy as np
 
@@ -33,11 +32,11 @@ class Kept:
     Args:
         objectives: tuple of `Objective`.
         folder: Where the file goes.
-        budget: Seconds of all processes that ever were the chief; None for any.
+        clock: `Clock`; None where time does not count.
         **kwargs: Of the oracle.
     """
 
-    def __init__(self, objectives, folder, budget=None, **kwargs):
+    def __init__(self, objectives, folder, clock=None, **kwargs):
         one = objectives[0]
         name, direction = one.name, one.direction
         if len(objectives) > 1:
@@ -47,24 +46,14 @@ class Kept:
         )
         self.objectives = objectives
         self.folder = folder
-        self.budget = budget
+        self.clock = clock
         self.verbose = 0
         self.after_end = None  # called when a trial has ended, and that is on disk
-        self._seconds, self._since = 0.0, time.monotonic()
-
-    # Time
-
-    def seconds_used(self):
-        """Seconds of this process and of those before it."""
-        return self._seconds + time.monotonic() - self._since
-
-    def out_of_time(self):
-        return self.budget is not None and self.seconds_used() >= self.budget
 
     # What trial comes next
 
     def create_trial(self, tuner_id):
-        if self.out_of_time():
+        if self.clock is not None and self.clock.out_of_time():
             stopped = keras_tuner.engine.trial.TrialStatus.STOPPED
             return keras_tuner.engine.trial.Trial(
                 self.get_space(), trial_id="", status=stopped
@@ -155,14 +144,12 @@ class Kept:
             if self.trials[trial].status == "RUNNING"
         }
         state["trials"] = {name: t.get_state() for name, t in self.trials.items()}
-        state["seconds"] = self.seconds_used()
         return state
 
     def set_state(self, state):
         kind = keras_tuner.engine.trial.Trial
         self.trials = {k: kind.from_state(t) for k, t in state["trials"].items()}
         super().set_state(state)
-        self._seconds, self._since = state["seconds"], time.monotonic()
 
     def _save_trial(self, trial):
         pass  # in the one file

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from keras_nlp_lite import models, tuning
+from keras_nlp_lite.tuning import clock
+from keras_nlp_lite.tuning.clock import seconds_of
 from keras_nlp_lite.tuning.objectives import objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
-from keras_nlp_lite.tuning.search import seconds_of
 from keras_nlp_lite.tuning.trial_run import RESULT
 from tests.tuning.small import points, regression, search
 
@@ -180,12 +181,12 @@ def test_a_search_is_the_same_whether_it_is_broken_off_or_not(tmp_path):
                 raise KeyboardInterrupt
 
     left = []
-    whole = search(tmp_path / "whole", max_trials=5)
+    whole = search(tmp_path / "whole", max_trials=4)
     with pytest.raises(KeyboardInterrupt):
-        search(tmp_path / "broken", max_trials=5, callbacks=lambda: [Break()])
+        search(tmp_path / "broken", max_trials=4, callbacks=lambda: [Break()])
     status = [t.status for t in tuning.SearchResult(tmp_path / "broken").trials]
     assert status == ["COMPLETED", "COMPLETED", "RUNNING"]
-    broken = search(tmp_path / "broken", max_trials=5)
+    broken = search(tmp_path / "broken", max_trials=4)
     assert values_of(broken) == values_of(whole)
     losses = [[t.metrics["val_loss"] for t in r.trials] for r in (broken, whole)]
     assert losses[0] == losses[1]
@@ -228,6 +229,25 @@ def test_a_budget_ends_the_trial_it_is_in_and_begins_no_other(tmp_path):
     assert last.cut_short and last.epochs[0] < 100 and last.status == "COMPLETED"
     again = search(tmp_path, budget="2s", early_stop=False, **settings)
     assert again.trials == result.trials  # the time of earlier processes counts
+
+
+def test_the_time_of_a_trial_in_which_the_process_died_counts(tmp_path, monkeypatch):
+    class Die(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            noted = tmp_path / clock.SECONDS
+            while not noted.exists() or json.loads(noted.read_text()) < 0.5:
+                time.sleep(0.01)
+            noted_last.append(noted.read_text())
+            monkeypatch.setattr(clock, "write_json", lambda *args, **kwargs: None)
+            sys.exit()
+
+    noted_last = []
+    monkeypatch.setattr(clock, "_TICK", 0.05)
+    with pytest.raises(SystemExit):
+        search(tmp_path, callbacks=lambda: [Die()], budget="1h")
+    assert noted_last == [(tmp_path / clock.SECONDS).read_text()]
+    result = search(tmp_path, budget=0.5)
+    assert [t.status for t in result.trials] == ["RUNNING"]
 
 
 def test_spans_of_time():
@@ -305,6 +325,15 @@ def test_an_objective_that_is_not_logged_ends_the_search_with_those_that_are(tmp
         ValueError, match=r"objective='val_f1'; an epoch has loss, val_"
     ):
         search(tmp_path, objective="val_f1")
+
+
+def test_every_seed_is_another_search(tmp_path):
+    found = [
+        values_of(search(tmp_path / str(seed), max_trials=2, epochs=1, seed=seed))
+        for seed in (0, 1)
+    ]
+    assert found[0][0] == found[1][0]  # the defaults
+    assert found[0][1] != found[1][1]
 
 
 def test_a_direction_must_be_said_for_each_objective(tmp_path):

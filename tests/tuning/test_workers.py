@@ -103,7 +103,7 @@ def test_workers_that_give_up_give_their_trial_back_and_end_the_chief(
     def interrupt():
         raise KeyboardInterrupt
 
-    oracle, served = serving
+    _, served = serving
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, callbacks=interrupt)
     with pytest.raises(
@@ -133,6 +133,14 @@ def test_a_worker_that_finds_no_chief_ends_with_a_sentence(tmp_path, monkeypatch
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=r"no answer from 127.0.0.1:\d+ within 0.2 s"):
         search(tmp_path)
+
+
+def test_a_worker_of_another_search_is_refused(serving, tmp_path):
+    with pytest.raises(ValueError, match=r"another search.*epochs=2; there, epochs=3"):
+        search(tmp_path, epochs=2)
+    with pytest.raises(ValueError, match=r"which the chief and its workers share"):
+        search(tmp_path / "elsewhere")
+    assert len(search(tmp_path).trials) == 7  # which ends the chief
 
 
 def test_a_search_goes_on_with_a_trial_that_was_given_back(tmp_path):
