@@ -6,12 +6,14 @@ import sys
 import time
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 
 from keras_nlp_lite import models, tuning
 from keras_nlp_lite.tuning import clock
 from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.grid import GridOracle
 from keras_nlp_lite.tuning.objectives import objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
 from keras_nlp_lite.tuning.trial_run import RESULT
@@ -67,6 +69,30 @@ def test_hyperband_gives_the_best_more_epochs(tmp_path):
     assert promoted.epochs == [3]
     best = min(more.trials[:9], key=lambda t: t.metrics["val_loss"])
     assert promoted.values["tuner/trial_id"] == best.trial_id
+
+
+def test_a_grid_looks_at_each_point_once(tmp_path):
+    class Counting(GridOracle):
+        looked = 0
+
+        def _duplicate(self, values):
+            self.looked += 1
+            return super()._duplicate(values)
+
+        def save(self):
+            pass
+
+        def _save_trial(self, trial):
+            pass
+
+    oracle = Counting(objective=keras_tuner.Objective("a", "min"), max_trials=None)
+    oracle.verbose = 0
+    for name in "abc":
+        oracle.hyperparameters.Int(name, 1, 3)
+    for number in range(27):
+        assert oracle.create_trial(str(number)).status == "RUNNING"
+    assert oracle.looked == 27
+    assert oracle.create_trial("more").status == "IDLE"
 
 
 def test_the_best_model_is_that_of_the_best_epoch(tmp_path):
