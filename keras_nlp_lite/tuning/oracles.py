@@ -240,7 +240,20 @@ class Bayesian(Kept, QuickBayesian):
         return process
 
 
-class Hyperband(Kept, keras_tuner.oracles.HyperbandOracle):
+class DefaultsFirst(keras_tuner.oracles.HyperbandOracle):
+    """KerasTuner's Hyperband, after a trial of its own for the defaults, of all epochs.
+
+    Among those of few epochs they would only show what they are good for at first.
+    """
+
+    def populate_space(self, trial_id):
+        if self.trials:
+            return super().populate_space(trial_id)
+        values = {**self._random_values(), "tuner/epochs": self.max_epochs}
+        return {"status": "RUNNING", "values": values}
+
+
+class Hyperband(Kept, DefaultsFirst):
     """Many trials of a few epochs, and more epochs for the best of them."""
 
     def __init__(self, objectives, folder, max_trials=None, epochs=10, **kwargs):

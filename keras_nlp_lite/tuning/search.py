@@ -56,7 +56,8 @@ def search(
     """Looks for the arguments with which a model does best.
 
     Each trial is a fresh model, trained from its start. The first has the space's
-    defaults, so that what is found is no worse than these, as far as `val` tells. What
+    defaults (and all epochs, with "hyperband", too), so that what is found is no worse
+    than these, as far as `val` tells. What
     is finished stands in `directory`: started again with the same arguments, a search
     that was killed goes on with the trial that it was in. A trial that has ended its
     process twice counts as failed.
