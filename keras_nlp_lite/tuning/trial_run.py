@@ -172,13 +172,14 @@ class TrialRun:
         found += [keras.callbacks.TerminateOnNaN(), stop]
         if self.board is not None:
             found.append(self.board.curves(trial.trial_id, execution))
+        found.append(best)  # which says it if the objective is not there
         if self.patience is not None and judge is not None:
             found.append(
                 keras.callbacks.EarlyStopping(
                     judge.name, mode=judge.direction, patience=self.patience
                 )
             )
-        return [*found, best]
+        return found
 
     def _check(self, metrics):
         """Refuses a trial that has no number for an objective."""

@@ -348,9 +348,37 @@ def test_a_folder_in_which_another_process_searches_is_refused(tmp_path):
 
 def test_an_objective_that_is_not_logged_ends_the_search_with_those_that_are(tmp_path):
     with pytest.raises(
-        ValueError, match=r"objective='val_f1'; an epoch has loss, val_"
+        ValueError, match=r"'val_f1', which is not there; an epoch has loss, val_loss"
     ):
         search(tmp_path, objective="val_f1")
+
+
+def test_metrics_that_are_vectors_are_left_out_and_no_objective(tmp_path):
+    def space(hp):
+        model = keras.Sequential(
+            [keras.Input([2]), keras.layers.Dense(2, activation="softmax")]
+        )
+        f1 = keras.metrics.F1Score(average=None, name="f1")
+        model.compile("sgd", "categorical_crossentropy", metrics=[f1], run_eagerly=True)
+        return model
+
+    x, y = points()
+    data = x, np.hstack([y > 0, y <= 0]).astype("float32")
+    settings = {"direction": "max", "max_trials": 1, "epochs": 1, "verbose": 0}
+    result = tuning.search(
+        *(space, data, data),
+        objective="val_loss",
+        directory=tmp_path / "loss",
+        **settings,
+    )
+    assert "val_f1" not in result.best_trial().metrics
+    with pytest.raises(ValueError, match=r"objective='val_f1', which is a vector"):
+        tuning.search(
+            *(space, data, data),
+            objective="val_f1",
+            directory=tmp_path / "f1",
+            **settings,
+        )
 
 
 def test_every_seed_is_another_search(tmp_path):
@@ -392,7 +420,7 @@ def test_each_trial_has_a_line_and_the_best_so_far(tmp_path, capsys):
 def test_several_objectives_give_a_front_and_its_picture(tmp_path):
     def space(hp):
         width = hp.Choice("width", [1, 8, 64])
-        rate = hp.Choice("rate", [0.001, 0.1])
+        rate = hp.Float("rate", 0.001, 0.1)  # so many that none is drawn twice
         model = keras.Sequential(
             [keras.Input([2]), keras.layers.Dense(width), keras.layers.Dense(1)]
         )
