@@ -10,7 +10,7 @@ from keras_nlp_lite.checks import check_choice
 # What is measured of a finished trial, beside what `fit` logs.
 MEASURES = {
     "latency": "milliseconds from one text to its answer, by `predict_on_batch`",
-    "size": "megabytes (10**6 bytes) of the model's file, vocabulary included",
+    "size": "megabytes (10**6 bytes) of the model's file: vocabulary, but no optimizer",
     "parameters": "weights in the model",
     "seconds": "of building, adapting, training and validating",
 }

@@ -75,7 +75,8 @@ def search(
         val: Validation data, alike.
         objective: What trials are judged by: a name in `fit`'s logs, at its best epoch,
             such as "val_accuracy"; or "latency" (milliseconds a text), "size" (MB of
-            the file), "parameters" or "seconds"; or a list of them.
+            the model's file without its optimizer), "parameters" or "seconds"; or a
+            list of them.
         direction: "max" or "min"; a list of them for several objectives.
         tuner: "random"; "grid", every combination; "bayesian", which learns where to
             look; "hyperband", which gives few epochs to many and more to the best.

@@ -158,13 +158,15 @@ class TrialRun:
         metrics["parameters"] = float(model.count_params())
         path = os.path.join(trial_folder(self.directory, trial.trial_id), MODEL)
         metrics["seconds"] = time.perf_counter() - start
-        if any(o.name == "latency" for o in self.objectives):
+        wanted = {o.name for o in self.objectives}
+        if "latency" in wanted:
             data = self.train if self.val is None else self.val
             metrics["latency"] = latency(model, one_text(data))
+        if "size" in wanted:
+            metrics["size"] = megabytes(model)
         if judge is None or not before or _beats_all(judge, metrics, before):
             with replacing(path) as temporary:
                 model.save(temporary)
-        metrics["size"] = megabytes(path)
         return metrics
 
     def _callbacks(self, trial, execution, judge, best, stop):

@@ -1,6 +1,7 @@
 """Searches: what they find, keep, survive and refuse."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -379,6 +380,21 @@ def test_metrics_that_are_vectors_are_left_out_and_no_objective(tmp_path):
             directory=tmp_path / "f1",
             **settings,
         )
+
+
+def test_size_is_that_of_the_model_without_its_optimizer(tmp_path):
+    def space(hp):
+        model = regression(hp)
+        model.compile("adam", "mse", run_eagerly=True)
+        return model
+
+    settings = {"objective": ["size", "val_loss"], "direction": ["min", "min"]}
+    result = search(tmp_path, space, max_trials=1, epochs=1, **settings)
+    (trial,) = result.trials
+    model = result.best_model()
+    weights = sum(weight.numpy().nbytes for weight in model.weights) / 1e6
+    file = os.path.getsize(trial.model_path) / 1e6
+    assert weights < trial.metrics["size"] < file
 
 
 def test_every_seed_is_another_search(tmp_path):
