@@ -116,6 +116,8 @@ class TrialRun:
                 )
             found = []
             for execution in range(self.executions):
+                if execution:
+                    release()
                 found.append(self._execute(trial, execution, found, result))
                 if result["cut_short"]:
                     break
@@ -222,14 +224,19 @@ def read_json(path):
 
 def fresh(seed):
     """Before a model is made: as in a new process, with random numbers of a seed."""
-    release()
+    _forget()
     keras.utils.set_random_seed(seed % 2**32)
 
 
 def release():
-    """After a model: what Keras and TensorFlow remember of it goes."""
+    """After a model: its memory is given back."""
+    _forget()
+    gc.collect()
+    give_back()
+
+
+def _forget():
+    """What Keras and TensorFlow remember of models goes."""
     policy = keras.config.dtype_policy()  # which Keras would forget, too
     keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(policy)
-    gc.collect()
-    give_back()
