@@ -11,7 +11,17 @@ import typer
 
 from keras_nlp_lite.cli import tokenizer_commands
 from keras_nlp_lite.cli.manners import plainly, quiet_start
-from keras_nlp_lite.cli.options import AsJson, BatchSize, Data, RunFolder
+from keras_nlp_lite.cli.options import (
+    AsJson,
+    BatchSize,
+    Classes,
+    Data,
+    Encoding,
+    Label,
+    Overwrite,
+    RunFolder,
+    Text,
+)
 from keras_nlp_lite.cli.tune_command import tune
 from keras_nlp_lite.version import __version__
 
@@ -63,9 +73,7 @@ def train(
             "default runs/MODEL, or the first of runs/MODEL-2, ... that is free.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")
-    ] = False,
+    overwrite: Overwrite = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the texts.")] = 5,
     max_tokens: Annotated[
         int | None,
@@ -102,20 +110,9 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the split, the order and the weights.")
     ] = 0,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="The classes, in order; other folders are left out, other labels "
-            "refused. By default all there are.",
-        ),
-    ] = None,
-    text: Annotated[
-        str, typer.Option(metavar="COL", help="Column or field of the text.")
-    ] = "text",
-    label: Annotated[
-        str, typer.Option(metavar="COL", help="Column or field of the label.")
-    ] = "label",
+    classes: Classes = None,
+    text: Text = "text",
+    label: Label = "label",
     no_header: Annotated[
         bool,
         typer.Option(
@@ -124,7 +121,7 @@ def train(
             "of columns, counted from 0.",
         ),
     ] = False,
-    encoding: Annotated[str, typer.Option(help="How the files are encoded.")] = "utf-8",
+    encoding: Encoding = "utf-8",
     distribute: Annotated[
         str,
         typer.Option(

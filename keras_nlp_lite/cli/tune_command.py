@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from keras_nlp_lite.cli.manners import plainly, quiet_start
-from keras_nlp_lite.cli.options import Data
+from keras_nlp_lite.cli.options import (
+    Classes,
+    Data,
+    Encoding,
+    Label,
+    Overwrite,
+    Text,
+)
 
 
 @plainly
@@ -31,9 +38,7 @@ def tune(
             "is there goes on. By default runs/tune-SPACE.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace another search in DIR.")
-    ] = False,
+    overwrite: Overwrite = False,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,17 +84,10 @@ def tune(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the split, the search and the trials.")
     ] = 0,
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,...", help="The classes, in order. By default all."),
-    ] = None,
-    text: Annotated[
-        str, typer.Option(metavar="COL", help="Column or field of the text.")
-    ] = "text",
-    label: Annotated[
-        str, typer.Option(metavar="COL", help="Column or field of the label.")
-    ] = "label",
-    encoding: Annotated[str, typer.Option(help="How the files are encoded.")] = "utf-8",
+    classes: Classes = None,
+    text: Text = "text",
+    label: Label = "label",
+    encoding: Encoding = "utf-8",
 ):
     """Search for the arguments with which a classifier does best, and keep that one."""
     with quiet_start():

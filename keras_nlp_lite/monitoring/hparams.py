@@ -39,23 +39,29 @@ def check_hparams(hparams):
     return plain
 
 
-def write_start(hparams):
+def write_start(hparams, trial_id=None):
     """Writes the settings, by the default writer; its folder becomes a session.
 
     The tab has a row for all sessions of the same settings together.
 
     Args:
         hparams: What `check_hparams` gives.
+        trial_id: str, which row this is. None: that of the settings.
     """
     from tensorboard.plugins.hparams import api
 
-    api.hparams(hparams)
+    api.hparams(hparams, trial_id=trial_id)
 
 
-def write_end():
-    """Writes that the session is over, by the default writer."""
+def write_end(well=True):
+    """Writes that the session is over, by the default writer.
+
+    Args:
+        well: False if it failed.
+    """
     from tensorboard.plugins.hparams import api_pb2
     from tensorboard.plugins.hparams.summary import session_end_pb
 
-    summary = session_end_pb(api_pb2.STATUS_SUCCESS)
-    tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=0)
+    status = api_pb2.STATUS_SUCCESS if well else api_pb2.STATUS_FAILURE
+    ended = session_end_pb(status).SerializeToString()
+    tf.summary.experimental.write_raw_pb(ended, step=0)

@@ -211,7 +211,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if self.update_freq != "epoch" and (
             self._global_train_batch % self.update_freq == 0
         ):
-            logs = {**(logs or {}), **self._speed.lap(self._steps())}
+            logs = {**_with_curves(logs), **self._speed.lap(self._steps())}
             logs = self._collect_learning_rate(logs)
         else:
             logs = None  # which Keras would go through, only to write nothing
@@ -229,22 +229,23 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     def on_test_end(self, logs=None):
         with self._every_step():
-            super().on_test_end(logs)
+            super().on_test_end(_with_curves(logs))
 
     def on_epoch_end(self, epoch, logs=None):
         if self._generation is not None:
             self._generation.on_epoch_end(epoch, logs)  # may add to the logs
+        logs = _with_curves(logs)
         # A callback that measures the rate better may have told it already.
         speed = self._speed.epoch(self._steps())
         with self._every_step():
-            super().on_epoch_end(epoch, {**speed, **memory_use(), **(logs or {})})
+            super().on_epoch_end(epoch, {**speed, **memory_use(), **logs})
             if self._report is not None:
                 with self._val_writer.as_default():
                     self._report.write(self.model, epoch)
             with self._train_writer.as_default():
                 self._draw_attention(epoch)
             if self.hparams is not None:
-                self._write_metrics(epoch, logs or {})
+                self._write_metrics(epoch, logs)
         if self._tables is not None:
             most = {} if self.projector is True else {"most_tokens": self.projector}
             write_projector(self._train_dir, *self._tables, **most)
@@ -359,6 +360,11 @@ class TensorBoard(keras.callbacks.TensorBoard):
             self._pop_writer()
         if self._finish_writing is not None:
             self._finish_writing()
+
+
+def _with_curves(logs):
+    """dict of the metrics that are numbers; vectors, as metrics by class are, go."""
+    return {name: value for name, value in (logs or {}).items() if np.ndim(value) == 0}
 
 
 def _close_all(writers):

@@ -5,6 +5,7 @@ import time
 import keras
 
 from keras_nlp_lite.tuning.kt import keras_tuner
+from keras_nlp_lite.tuning.objectives import numbers_of
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -22,18 +23,14 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {name: float(value) for name, value in (logs or {}).items()}
+        try:
+            logs = numbers_of(logs, self.objective)
+        except ValueError as error:  # of no trial at all: no failure of this one
+            raise keras_tuner.errors.FatalValueError(*error.args) from None
         if self.objective is None:
             self.epoch, self.logs = epoch, logs
             return
         name = self.objective.name
-        if name not in logs:
-            # Of no trial at all: this is no failure of this one.
-            raise keras_tuner.errors.FatalValueError(
-                "The objective must be in the logs of an epoch. Received: "
-                f"objective={name!r}; an epoch has {', '.join(sorted(logs))}."
-                + (" Try to give `val`." if name.startswith("val_") else "")
-            )
         if not self.logs or self.objective.better(logs[name], self.logs[name]):
             self.epoch, self.logs = epoch, logs
             self._weights = self.model.get_weights()

@@ -7,15 +7,14 @@ All run the same script, and share a folder.
 """
 
 import os
-import threading
 import time
 from concurrent import futures
 
-from keras_nlp_lite.tuning.kt import keras_tuner
-
 _ID = "KERASTUNER_TUNER_ID"
 _ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-GRACE = 5.0  # seconds in which workers hear that the search is over
+PATIENCE = 60.0  # seconds that a worker waits for an answer
+GRACE = 5.0  # seconds in which nobody asks, after which nobody is there
+_LOOK = 0.2  # seconds
 
 
 def role():
@@ -41,63 +40,100 @@ def tuner_id():
 
 
 def oracle_of_chief(oracle):
-    """What looks like the oracle, to a worker, and asks the chief."""
+    """What looks like the oracle, to a worker, and asks the chief.
+
+    Its methods raise ValueError where no chief answers within `PATIENCE`.
+    """
     from keras_tuner.src.distribute.oracle_client import OracleClient
 
-    return OracleClient(oracle)
+    client = OracleClient(oracle)
+    client.stub = _Patient(client.stub)
+    return client
+
+
+class _Patient:
+    """A stub that waits, but not for KerasTuner's hour, and says what it waited for."""
+
+    def __init__(self, stub):
+        self._stub = stub
+
+    def __getattr__(self, name):
+        import grpc
+
+        gone = grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE
+        call = getattr(self._stub, name)
+
+        def within(request, **_):
+            try:
+                return call(request, wait_for_ready=True, timeout=PATIENCE)
+            except grpc.RpcError as error:
+                if error.code() not in gone:
+                    raise
+                raise ValueError(
+                    "A worker needs its chief. Received: no answer from "
+                    f"{_address()} within {PATIENCE:g} s. Either the search is over, or "
+                    "its chief is still to be started."
+                ) from None
+
+        return within
 
 
 def serve(oracle):
-    """Answers workers until the oracle has no trial left and none is running.
+    """Answers workers until they have left: no trial runs, and nobody asks for one.
 
-    A worker that died is waited for: one started again under its name gets its trial.
+    A worker that gives up gives its trial back first. One that was killed is waited
+    for: started again under its name, it gets its trial.
 
     Args:
         oracle: Of `oracles.py`.
+
+    Raises:
+        ValueError: the workers left before the search was over.
     """
     import grpc
     from keras_tuner.src import protos
+
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+    servicer = _servicer(oracle)
+    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
+    server.add_insecure_port(_address())
+    server.start()
+    # Looks are counted, not seconds: a machine that slept was not quiet.
+    heard = quiet = 0
+    try:
+        while quiet * _LOOK < GRACE:
+            time.sleep(_LOOK)
+            busy = servicer.answering or oracle.ongoing_trials
+            if busy or servicer.asked == 0 or servicer.asked > heard:
+                quiet, heard = 0, servicer.asked
+            else:
+                quiet += 1
+    finally:
+        server.stop(None)
+    if not servicer.stop_triggered:
+        raise ValueError(
+            "Workers stay until the search is over. Received: none that is left, after "
+            f"{len(oracle.end_order)} trials have ended. What went wrong is in what "
+            "they said. A search that is started again goes on."
+        )
+
+
+def _servicer(oracle):
+    """What answers workers, and counts how often they ask for a trial."""
     from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
-    calls = _Calls()
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-    servicer = OracleServicer(calls.counting(oracle))
-    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
-    host, port = (os.environ[name] for name in _ADDRESS)
-    server.add_insecure_port(f"{host}:{port}")
-    server.start()
-    try:
-        while True:
-            time.sleep(0.2)
-            over = servicer.stop_triggered and not oracle.ongoing_trials
-            # Others may be about to ask, and would wait for an hour.
-            if over and (calls.quiet_for(GRACE) or not calls.waiting):
-                return
-    finally:
-        server.stop(GRACE)
+    class Servicer(OracleServicer):
+        asked, answering = 0, False
+
+        def CreateTrial(self, request, context):
+            self.asked, self.answering = self.asked + 1, True
+            try:
+                return super().CreateTrial(request, context)
+            finally:
+                self.answering = False
+
+    return Servicer(oracle)
 
 
-class _Calls:
-    """Which workers have not heard yet that the search is over."""
-
-    def __init__(self):
-        self.waiting = set()
-        self._lock = threading.Lock()
-        self._last = time.monotonic()
-
-    def counting(self, oracle):
-        create = oracle.create_trial
-
-        def create_trial(tuner):
-            trial = create(tuner)
-            stopped = trial.status == keras_tuner.engine.trial.TrialStatus.STOPPED
-            with self._lock:
-                self._last = time.monotonic()
-                (self.waiting.discard if stopped else self.waiting.add)(tuner)
-            return trial
-
-        oracle.create_trial = create_trial
-        return oracle
-
-    def quiet_for(self, seconds):
-        return time.monotonic() - self._last > seconds
+def _address():
+    return ":".join(os.environ[name] for name in _ADDRESS)

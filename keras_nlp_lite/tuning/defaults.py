@@ -121,9 +121,10 @@ def known_ranges(model, preset=None):
     >>> ranges["ngrams"], first["ngrams"]
     ([1, 2, 3], 1)
     """
+    if preset is not None:
+        head = _HEAD if model is models.TextClassifier else {}
+        return {**head, **_FINE_TUNING}, {**own(model), **_FINE_TUNING_FIRST}
     if model is models.TextClassifier:
-        if preset is not None:
-            return {**_HEAD, **_FINE_TUNING}, {**own(model), **_FINE_TUNING_FIRST}
         rate = {"learning_rate": (5e-5, 2e-3, "log")}
         first = {**_FINE_TUNING_FIRST, "learning_rate": 3e-4, "sequence_length": 256}
         return (

@@ -1,6 +1,7 @@
 """The folder of a search: whose it is, what it holds, and what may go."""
 
 import contextlib
+import dataclasses
 import glob
 import hashlib
 import os
@@ -9,12 +10,16 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+from keras_nlp_lite.tuning.clock import SECONDS
+from keras_nlp_lite.tuning.hparams import FOLDER as BOARD
 from keras_nlp_lite.tuning.oracles import ENDED, STATE
 from keras_nlp_lite.tuning.pareto import pareto_front
 from keras_nlp_lite.tuning.result import SETTINGS
+from keras_nlp_lite.tuning.space import fixed_settings
 from keras_nlp_lite.tuning.trial_run import MODEL, read_json, trial_folder, write_json
 
 _LOCK = ".lock"
+RAY = "ray"  # folder of Ray's own files
 
 
 @contextlib.contextmanager
@@ -52,31 +57,68 @@ def _lock(file):
     return True
 
 
+def settings_of(hypermodel, space, objectives, val, **others):
+    """dict for JSON, of what makes the trials of a search comparable.
+
+    Args:
+        hypermodel: keras_tuner.HyperModel.
+        space: keras_tuner.HyperParameters, with all that trials may vary.
+        objectives: tuple of `Objective`.
+        val: Validation data.
+        **others: What else has to be the same if the search is to go on.
+    """
+    return {
+        "title": hypermodel.name or "model",
+        "objectives": [dataclasses.asdict(one) for one in objectives],
+        "val": fingerprint(val),
+        "space": space.get_config()["space"],
+        "fixed": fixed_settings(hypermodel),
+        **others,
+    }
+
+
 def open_folder(directory, settings, overwrite):
     """Begins a search in a folder, or takes one up.
 
     Args:
         directory: The folder.
-        settings: dict, what makes trials comparable.
+        settings: dict, as `settings_of` gives it.
         overwrite: Whether what another search left may go.
 
     Raises:
         ValueError: another search is there.
     """
-    path = os.path.join(directory, SETTINGS)
     if overwrite:
         _clear(directory)
     for scratch in glob.glob(os.path.join(glob.escape(directory), ".*.json.*")):
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    earlier = read_json(path)
-    if earlier is None:
+    path = os.path.join(directory, SETTINGS)
+    if read_json(path) is None:
         write_json(path, settings)
-        return
-    differ = [name for name in settings if earlier.get(name) != settings[name]]
+    check_settings(directory, settings)
+
+
+def check_settings(directory, settings):
+    """Refuses a folder that holds another search, or none.
+
+    Args:
+        directory: The folder.
+        settings: dict, as `settings_of` gives it.
+
+    Raises:
+        ValueError: it does.
+    """
+    there = read_json(os.path.join(directory, SETTINGS))
+    if there is None:
+        raise ValueError(
+            "The folder must be one which the chief and its workers share. Received: "
+            f"directory={directory!r}, in which there is no search."
+        )
+    differ = [name for name in settings if there.get(name) != settings[name]]
     if differ:
         was, now = (
             ", ".join(f"{n}={_brief(one.get(n))}" for n in differ)
-            for one in (earlier, settings)
+            for one in (there, settings)
         )
         raise ValueError(
             f"The folder holds another search. Received: directory={directory!r}, {now}; "
@@ -103,15 +145,15 @@ def fingerprint(data):
 
 
 def _clear(directory):
-    """Removes a search, and nothing else."""
+    """Removes a search, and nothing else; its settings last, by which it is known."""
     if read_json(os.path.join(directory, SETTINGS)) is None:
         return
-    for name in (SETTINGS, STATE):
+    folders = glob.glob(os.path.join(glob.escape(directory), "trial_*"))
+    for folder in [*folders, *(os.path.join(directory, one) for one in (BOARD, RAY))]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in (STATE, SECONDS, SETTINGS):
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(directory, name))
-    folders = glob.glob(os.path.join(glob.escape(directory), "trial_*"))
-    for folder in [*folders, os.path.join(directory, "tensorboard")]:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tidy(oracle, directory, keep):

@@ -15,8 +15,15 @@ class GridOracle(keras_tuner.Oracle):
         **kwargs: As in `keras_tuner.Oracle`.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._rest, self._rest_of = iter(()), None
+
     def populate_space(self, trial_id):
-        for values in self._combinations():
+        known = len(self.hyperparameters.space)
+        if self._rest_of != known:  # a trial has found more to vary
+            self._rest, self._rest_of = self._combinations(), known
+        for values in self._rest:
             if not self._duplicate(values):
                 return {"status": "RUNNING", "values": values}
         # A trial that still runs may find hyperparameters that nobody knew of.

@@ -5,9 +5,10 @@ import os
 import shutil
 
 import tensorflow as tf
-from tensorboard.plugins.hparams import api, api_pb2, summary
+from tensorboard.plugins.hparams import api
 
 from keras_nlp_lite.monitoring import TensorBoard
+from keras_nlp_lite.monitoring.hparams import write_end, write_start
 
 FOLDER = "tensorboard"
 
@@ -53,14 +54,10 @@ class SearchBoard:
         folder = os.path.join(self.folder, trial_id, "result")
         shutil.rmtree(folder, ignore_errors=True)
         with _writing(folder):
-            api.hparams(values, trial_id=trial_id)
+            write_start(values, trial_id)
             for name, value in (metrics or {}).items():
                 tf.summary.scalar(name, value, step=0)
-            status = (
-                api_pb2.STATUS_FAILURE if metrics is None else api_pb2.STATUS_SUCCESS
-            )
-            ended = summary.session_end_pb(status)
-            tf.summary.experimental.write_raw_pb(ended.SerializeToString(), step=0)
+            write_end(well=metrics is not None)
 
     def _of(self, trial_id, execution):
         return os.path.join(self.folder, trial_id, f"execution_{execution}")

@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import tempfile
 import time
 
 import tensorflow as tf
@@ -34,6 +35,17 @@ def latency(model, row):
     return 1e3 * statistics.median(seconds[_WARM:])
 
 
-def megabytes(path):
-    """Of a file, in 10**6 bytes."""
-    return os.path.getsize(path) / 1e6
+def megabytes(model):
+    """Of the model's file without its optimizer, in 10**6 bytes: of what is deployed.
+
+    Args:
+        model: A compiled Keras model.
+    """
+    optimizer, model.optimizer = model.optimizer, None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model.keras")
+            model.save(path)
+            return os.path.getsize(path) / 1e6
+    finally:
+        model.optimizer = optimizer

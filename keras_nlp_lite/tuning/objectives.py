@@ -3,12 +3,14 @@
 import dataclasses
 import math
 
+import numpy as np
+
 from keras_nlp_lite.checks import check_choice
 
 # What is measured of a finished trial, beside what `fit` logs.
 MEASURES = {
     "latency": "milliseconds from one text to its answer, by `predict_on_batch`",
-    "size": "megabytes (10**6 bytes) of the model's file, vocabulary included",
+    "size": "megabytes (10**6 bytes) of the model's file: vocabulary, but no optimizer",
     "parameters": "weights in the model",
     "seconds": "of building, adapting, training and validating",
 }
@@ -66,6 +68,33 @@ def objectives_of(objective, direction):
     for one in directions:
         check_choice("direction", one, ("max", "min"))
     return tuple(map(Objective, names, directions))
+
+
+def numbers_of(logs, objective=None):
+    """dict of float, of what `fit` logs of an epoch; vectors are left out.
+
+    Args:
+        logs: dict of numbers and arrays.
+        objective: `Objective` that has to be there, or None.
+
+    Raises:
+        ValueError: it is not there, or no number.
+
+    Example:
+
+    >>> numbers_of({"loss": np.float32(0.5), "f1": np.array([0.2, 0.4])})
+    {'loss': 0.5}
+    """
+    numbers = {k: float(v) for k, v in (logs or {}).items() if np.ndim(v) == 0}
+    if objective is not None and objective.name not in numbers:
+        there = "a vector" if objective.name in (logs or {}) else "not there"
+        raise ValueError(
+            "The objective must be a number in the logs of an epoch. Received: "
+            f"objective={objective.name!r}, which is {there}; an epoch has "
+            f"{', '.join(sorted(numbers))}."
+            + (" Try to give `val`." if objective.name.startswith("val_") else "")
+        )
+    return numbers
 
 
 def first_logged(objectives):

@@ -11,19 +11,15 @@ import numpy as np
 
 from keras_nlp_lite.checks import check_choice, check_positive, check_positive_int
 from keras_nlp_lite.data.raw_batches import raw_batches
+from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.folder import RAY, alone_in, open_folder, settings_of
 from keras_nlp_lite.tuning.grid import grid_points
 from keras_nlp_lite.tuning.objectives import MEASURES, objectives_of
 from keras_nlp_lite.tuning.oracles import STATE
 from keras_nlp_lite.tuning.ranges import Fixed
 from keras_nlp_lite.tuning.ray_trial import LOGS, train_on_ray
-from keras_nlp_lite.tuning.result import SETTINGS, SearchResult
-from keras_nlp_lite.tuning.search import seconds_of
-from keras_nlp_lite.tuning.space import (
-    Space,
-    as_hypermodel,
-    declared,
-    fixed_settings,
-)
+from keras_nlp_lite.tuning.result import SearchResult
+from keras_nlp_lite.tuning.space import Space, as_hypermodel, declared
 from keras_nlp_lite.tuning.trial_run import (
     MODEL,
     RESULT,
@@ -34,7 +30,6 @@ from keras_nlp_lite.tuning.trial_run import (
 
 # What may change while a model trains: nothing that it is made of.
 _MUTABLE = ("learning_rate", "weight_decay", "batch_size")
-_RAY = "ray"  # folder of Ray's own files
 
 
 def search_on_ray(
@@ -54,11 +49,14 @@ def search_on_ray(
     perturb_every=1,
     budget=None,
     seed=0,
+    overwrite=False,
     verbose=1,
 ):
     """Looks for the best arguments on Ray Tune, with many trials at once.
 
-    A search that was broken off goes on, if it is started with the same `directory`.
+    The first trial begins with the space's defaults. Unlike `search`'s it may not keep
+    to them: "asha" may end it early, and "pbt" move its rate. A search that was broken
+    off goes on, if it is started with the same arguments.
 
     Args:
         space: As in `search`; what varies becomes Ray's search space.
@@ -79,13 +77,15 @@ def search_on_ray(
         perturb_every: For "pbt", epochs between two looks at the population.
         budget: As in `search`; trials that still run are ended.
         seed: Of the search.
+        overwrite: Whether another search in `directory` may go.
         verbose: 0 to say nothing; else as Ray has it.
 
     Returns:
         `SearchResult`.
 
     Raises:
-        ValueError: an argument will not do.
+        ValueError: an argument will not do, or `directory` holds another search, or
+            another process searches in it.
         ImportError: Ray is not installed.
 
     Example:
@@ -107,7 +107,8 @@ def search_on_ray(
     for name, value in (("max_trials", max_trials), ("epochs", epochs)):
         check_positive_int(name, value)
     check_positive("cpus", cpus)
-    (one,) = objectives = objectives_of(objective, direction)[:1]
+    seconds = seconds_of(budget)
+    one = objectives_of(objective, direction)[0]
     if not isinstance(objective, str) or one.name in MEASURES:
         raise ValueError(
             "Ray follows one objective, which `fit` logs. Received: "
@@ -117,15 +118,15 @@ def search_on_ray(
     hps = declared(hypermodel)
     tune = _ray("ray.tune")
     directory = os.path.abspath(directory)
-    os.makedirs(directory, exist_ok=True)
+    train, val = _texts_and_labels(train), _texts_and_labels(val)
     domains = {hp.name: _domain(tune, hp) for hp in hps.space}
     trainable = tune.with_resources(
         tune.with_parameters(
             train_on_ray,
             hypermodel=hypermodel,
             space=hps.get_config(),
-            train=_texts_and_labels(train),
-            val=_texts_and_labels(val),
+            train=train,
+            val=val,
             objective=one,
             epochs=epochs,
             seed=seed,
@@ -133,8 +134,22 @@ def search_on_ray(
         ),
         {"cpu": cpus, "gpu": gpus},
     )
-    with _cluster(address, verbose):
-        path = os.path.join(directory, _RAY)
+    settings = settings_of(
+        hypermodel,
+        hps,
+        (one,),
+        val,
+        tuner=scheduler,
+        # Ray goes on with what a search began with, whatever is said later.
+        max_trials=max_trials,
+        epochs=epochs,
+        perturb_every=perturb_every,
+        budget=seconds,
+        seed=seed,
+    )
+    with alone_in(directory, "alone"), _cluster(address, verbose):
+        open_folder(directory, settings, overwrite)
+        path = os.path.join(directory, RAY)
         if tune.Tuner.can_restore(path):
             tuner = tune.Tuner.restore(path, trainable, resume_errored=True)
         else:
@@ -148,26 +163,14 @@ def search_on_ray(
                     scheduler=_scheduler(
                         tune, scheduler, domains, epochs, perturb_every
                     ),
-                    search_alg=_generator(seed),
-                    time_budget_s=seconds_of(budget),
+                    search_alg=_generator(hps, seed),
+                    time_budget_s=seconds,
                 ),
                 run_config=tune.RunConfig(
-                    name=_RAY, storage_path=directory, verbose=verbose
+                    name=RAY, storage_path=directory, verbose=verbose
                 ),
             )
-        found = tuner.fit()
-        settings = {
-            "title": hypermodel.name or "model",
-            "tuner": scheduler,
-            "objectives": [
-                {"name": o.name, "direction": o.direction} for o in objectives
-            ],
-            "epochs": epochs,
-            "seed": seed,
-            "space": hps.get_config()["space"],
-            "fixed": fixed_settings(hypermodel),
-        }
-        _write_down(directory, found, one, settings)
+        _write_down(directory, tuner.fit(), one)
     return SearchResult(directory)
 
 
@@ -228,9 +231,11 @@ def _domain(tune, hp):
     return (tune.loguniform if log else tune.uniform)(hp.min_value, hp.max_value)
 
 
-def _generator(seed):
+def _generator(hps, seed):
+    """Random values, after the defaults."""
     generator = _ray("ray.tune.search.basic_variant").BasicVariantGenerator
-    return generator(random_state=seed)
+    first = {hp.name: hp.default for hp in hps.space if type(hp).__name__ != "Fixed"}
+    return generator(points_to_evaluate=[first], random_state=seed)
 
 
 def _scheduler(tune, scheduler, domains, epochs, perturb_every):
@@ -279,11 +284,12 @@ def _cluster(address, verbose):
         ray.shutdown()
 
 
-def _write_down(directory, found, objective, settings):
+def _write_down(directory, found, objective):
     """Writes what Ray found as `search` would have: `SearchResult` reads it."""
     trials = {}
     best = None
-    for number, one in enumerate(found):
+    # By their folders, which are numbered: a search that went on mixes them up.
+    for number, one in enumerate(sorted(found, key=lambda one: one.path)):
         name = f"{number:02d}"
         folder = trial_folder(directory, name)
         shutil.rmtree(folder, ignore_errors=True)
@@ -315,8 +321,7 @@ def _write_down(directory, found, objective, settings):
     if best is not None:
         with best[2].as_directory() as kept:
             shutil.copy(os.path.join(kept, MODEL), os.path.join(best[1], MODEL))
-    write_json(os.path.join(directory, SETTINGS), settings)
-    write_json(os.path.join(directory, STATE), {"trials": trials, "seconds": 0.0})
+    write_json(os.path.join(directory, STATE), {"trials": trials})
 
 
 def _logs(checkpoint):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import numpy as np
 
@@ -33,11 +32,11 @@ class Kept:
     Args:
         objectives: tuple of `Objective`.
         folder: Where the file goes.
-        budget: Seconds of all processes that ever were the chief; None for any.
+        clock: `Clock`; None where time does not count.
         **kwargs: Of the oracle.
     """
 
-    def __init__(self, objectives, folder, budget=None, **kwargs):
+    def __init__(self, objectives, folder, clock=None, **kwargs):
         one = objectives[0]
         name, direction = one.name, one.direction
         if len(objectives) > 1:
@@ -47,24 +46,14 @@ class Kept:
         )
         self.objectives = objectives
         self.folder = folder
-        self.budget = budget
+        self.clock = clock
         self.verbose = 0
         self.after_end = None  # called when a trial has ended, and that is on disk
-        self._seconds, self._since = 0.0, time.monotonic()
-
-    # Time
-
-    def seconds_used(self):
-        """Seconds of this process and of those before it."""
-        return self._seconds + time.monotonic() - self._since
-
-    def out_of_time(self):
-        return self.budget is not None and self.seconds_used() >= self.budget
 
     # What trial comes next
 
     def create_trial(self, tuner_id):
-        if self.out_of_time():
+        if self.clock is not None and self.clock.out_of_time():
             stopped = keras_tuner.engine.trial.TrialStatus.STOPPED
             return keras_tuner.engine.trial.Trial(
                 self.get_space(), trial_id="", status=stopped
@@ -99,8 +88,6 @@ class Kept:
             super().score_trial(trial)
             return
         trial.score, trial.best_step = 0.0, 0
-        if np.isnan(self.values_of(trial)).any():
-            trial.score = float("nan")
 
     def values_of(self, trial):
         """list of float, what a trial has for each objective."""
@@ -127,11 +114,21 @@ class Kept:
         known = self.trials[trial.trial_id]
         if trial is not known and known.status in ENDED:
             return  # told twice
+        if trial.trial_id in self._retry_queue:  # by one who outlived an earlier chief
+            self._retry_queue.remove(trial.trial_id)
         if trial is not known and _same_names(trial, known):
             trial.hyperparameters = known.hyperparameters  # floats of 64 bits
         super().end_trial(trial)
         if self.after_end is not None:
             self.after_end()
+
+    def _retry(self, trial):
+        status = keras_tuner.engine.trial.TrialStatus
+        if trial.status != status.INVALID:
+            return False
+        trial.status = status.RUNNING  # given back, as that of a process that died
+        self._retry_queue.append(trial.trial_id)
+        return True
 
     def _check_consecutive_failures(self):
         pass  # the search does, which can say why
@@ -147,14 +144,12 @@ class Kept:
             if self.trials[trial].status == "RUNNING"
         }
         state["trials"] = {name: t.get_state() for name, t in self.trials.items()}
-        state["seconds"] = self.seconds_used()
         return state
 
     def set_state(self, state):
         kind = keras_tuner.engine.trial.Trial
         self.trials = {k: kind.from_state(t) for k, t in state["trials"].items()}
         super().set_state(state)
-        self._seconds, self._since = state["seconds"], time.monotonic()
 
     def _save_trial(self, trial):
         pass  # in the one file
@@ -172,8 +167,9 @@ class Kept:
         if state is not None:
             self.set_state(state)
             # Whoever ran a trial is gone, and need not come back under that name.
-            waiting = [trial.trial_id for trial in self.ongoing_trials.values()]
-            self._retry_queue += sorted(waiting, reverse=True)  # the last comes first
+            waiting = {trial.trial_id for trial in self.ongoing_trials.values()}
+            waiting.update(self._retry_queue)
+            self._retry_queue = sorted(waiting, reverse=True)  # the last comes first
             self.ongoing_trials = {}
         return state is not None
 
@@ -244,7 +240,20 @@ class Bayesian(Kept, QuickBayesian):
         return process
 
 
-class Hyperband(Kept, keras_tuner.oracles.HyperbandOracle):
+class DefaultsFirst(keras_tuner.oracles.HyperbandOracle):
+    """KerasTuner's Hyperband, after a trial of its own for the defaults, of all epochs.
+
+    Among those of few epochs they would only show what they are good for at first.
+    """
+
+    def populate_space(self, trial_id):
+        if self.trials:
+            return super().populate_space(trial_id)
+        values = {**self._random_values(), "tuner/epochs": self.max_epochs}
+        return {"status": "RUNNING", "values": values}
+
+
+class Hyperband(Kept, DefaultsFirst):
     """Many trials of a few epochs, and more epochs for the best of them."""
 
     def __init__(self, objectives, folder, max_trials=None, epochs=10, **kwargs):

@@ -35,29 +35,29 @@ class Progress:
         if done:
             self._say(f"{done} trials are done already; the search goes on.")
 
-    def ended(self, trial_id, values, metrics, seconds, message=None, cut_short=False):
+    def ended(self, trial_id, result):
         """A trial's line.
 
         Args:
             trial_id: str.
-            values: dict of its hyperparameters.
-            metrics: dict of float; None if it failed.
-            seconds: It took.
-            message: Why it failed.
-            cut_short: Whether the budget ended it.
+            result: dict, as `TrialRun.run` gives it.
         """
         number = int(trial_id) + 1
         head = f"{number:>3}" if self.most is None else f"{number:>3}/{self.most}"
+        metrics, seconds = result["metrics"], result["seconds"]
         if metrics is None:
-            self._say(f"{head}  failed after {seconds:.0f} s: {message}", "red")
+            said = f"{head}  failed after {seconds:.0f} s: {result['message']}"
+            self._say(said, "red")
             return
         best = self._note(number, metrics)
         found = "  ".join(f"{o.name} {metrics[o.name]:.4g}" for o in self.objectives)
         line = Text(f"{head}  {found}", "green" if best == number else "")
         if len(self.objectives) == 1:
             line.append(f"  best {self.best[0]:.4g} in {self.best[1]}", "dim")
-        line.append(f"  {seconds:.0f} s{', cut short' if cut_short else ''}  ", "")
-        line.append(spelled(values, self.names), "dim")
+        line.append(
+            f"  {seconds:.0f} s{', cut short' if result['cut_short'] else ''}  ", ""
+        )
+        line.append(spelled(result["values"], self.names), "dim")
         self._say(line)
 
     def note(self, trial_id, metrics):

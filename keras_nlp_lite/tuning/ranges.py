@@ -20,10 +20,6 @@ class Fixed:
         """The value; a fixed argument is no hyperparameter."""
         return self.value
 
-    def points(self):
-        """How many values a grid has of it."""
-        return 1
-
     def __str__(self):
         return _shown(self.value)
 
@@ -78,9 +74,6 @@ class Choice:
             return spelled[chosen]
         return min(spelled, key=lambda value: abs(value - chosen))  # a rounded float
 
-    def points(self):
-        return len(self.values)
-
     def __str__(self):
         return " | ".join(map(_shown, self.values))
 
@@ -128,11 +121,6 @@ class Range:
         else:
             middle = (self.low + self.high) / 2
         return round(middle) if self.is_whole() else float(f"{middle:.3g}")
-
-    def points(self):
-        if self.step is None:
-            return self.high - self.low + 1 if self.is_whole() else None
-        return int((self.high - self.low) / self.step + 1e-9) + 1
 
     def __str__(self):
         how = " log" if self.sampling == "log" else ""

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.tuning.kt import keras_tuner
+from keras_nlp_lite.tuning.objectives import numbers_of
 from keras_nlp_lite.tuning.space import TRAINING, Space
 from keras_nlp_lite.tuning.trial_run import MODEL, fresh, read_json, release, write_json
 
@@ -93,13 +94,7 @@ class _Report(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         from ray import tune
 
-        logs = {name: float(value) for name, value in logs.items()}
-        name = self.objective.name
-        if name not in logs:
-            raise ValueError(
-                "The objective must be in the logs of an epoch. Received: "
-                f"objective={name!r}; an epoch has {', '.join(sorted(logs))}."
-            )
+        logs, name = numbers_of(logs, self.objective), self.objective.name
         others = [one[name] for one in self.epochs]
         self.epochs.append(logs)
         with tempfile.TemporaryDirectory() as folder:

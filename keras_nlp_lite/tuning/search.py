@@ -1,12 +1,19 @@
 """`search`: the best arguments of a model, trial by trial, through kills and failures."""
 
+import contextlib
 import os
-import re
 import time
 
 from keras_nlp_lite.checks import check_choice, check_positive_int
 from keras_nlp_lite.tuning import chief
-from keras_nlp_lite.tuning.folder import alone_in, fingerprint, open_folder, tidy
+from keras_nlp_lite.tuning.clock import Clock, seconds_of
+from keras_nlp_lite.tuning.folder import (
+    alone_in,
+    check_settings,
+    open_folder,
+    settings_of,
+    tidy,
+)
 from keras_nlp_lite.tuning.grid import check_grid
 from keras_nlp_lite.tuning.hparams import SearchBoard
 from keras_nlp_lite.tuning.kt import keras_tuner
@@ -15,18 +22,12 @@ from keras_nlp_lite.tuning.oracles import (
     SEVERAL,
     TUNERS,
     oracle_class,
-    read_state,
     short,
 )
 from keras_nlp_lite.tuning.progress import Progress
 from keras_nlp_lite.tuning.result import SearchResult
-from keras_nlp_lite.tuning.space import Space, as_hypermodel, declared, fixed_settings
-from keras_nlp_lite.tuning.trial_run import (
-    RESULT,
-    TrialRun,
-    read_json,
-    trial_folder,
-)
+from keras_nlp_lite.tuning.space import Space, as_hypermodel, declared
+from keras_nlp_lite.tuning.trial_run import RESULT, TrialRun
 
 _MOST_FAILURES = 5  # in a row, after which it is not the trials' fault
 
@@ -55,13 +56,17 @@ def search(
     """Looks for the arguments with which a model does best.
 
     Each trial is a fresh model, trained from its start. The first has the space's
-    defaults, so that what is found is no worse than these, as far as `val` tells. What
+    defaults (and all epochs, with "hyperband", too), so that what is found is no worse
+    than these, as far as `val` tells. What
     is finished stands in `directory`: started again with the same arguments, a search
-    that was killed goes on with the trial that it was in.
+    that was killed goes on with the trial that it was in. A trial that has ended its
+    process twice counts as failed.
 
     Several processes share a search as KerasTuner's chief and workers: the same script,
     started with KERASTUNER_TUNER_ID ("chief", or any other name), KERASTUNER_ORACLE_IP
-    and KERASTUNER_ORACLE_PORT in the environment, and a `directory` that all can see.
+    and KERASTUNER_ORACLE_PORT in the environment, and a `directory` that all can see. The
+    chief ends a few seconds after its last worker; one that was killed in a trial it
+    waits for, until it is started again under its name.
 
     Args:
         space: What `tuning.space` gives; or a KerasTuner HyperModel, or a function of
@@ -70,7 +75,8 @@ def search(
         val: Validation data, alike.
         objective: What trials are judged by: a name in `fit`'s logs, at its best epoch,
             such as "val_accuracy"; or "latency" (milliseconds a text), "size" (MB of
-            the file), "parameters" or "seconds"; or a list of them.
+            the model's file without its optimizer), "parameters" or "seconds"; or a
+            list of them.
         direction: "max" or "min"; a list of them for several objectives.
         tuner: "random"; "grid", every combination; "bayesian", which learns where to
             look; "hyperband", which gives few epochs to many and more to the best.
@@ -98,7 +104,8 @@ def search(
 
     Raises:
         ValueError: an argument will not do, or `directory` holds another search; or the
-            objective is not in the logs; or five trials in a row failed.
+            objective is not in the logs; or five trials in a row failed; or a worker
+            has no chief, or a chief no workers any more.
 
     Example:
 
@@ -142,30 +149,35 @@ def search(
         check_grid(hps, max_trials)
     directory = os.fspath(directory)
     role = chief.role()
-    oracle = oracle_class(tuner)(
+    settings = settings_of(
+        hypermodel,
+        hps,
         objectives,
-        directory,
-        budget=seconds,
-        hyperparameters=hps,
-        max_trials=max_trials,
-        seed=seed or 1,  # of which KerasTuner takes 0 for none
-        **({"epochs": epochs} if tuner == "hyperband" else {}),
+        val,
+        tuner=tuner,
+        epochs=epochs,
+        executions=executions,
+        early_stop=patience,
+        seed=seed,
     )
-    settings = {
-        "title": hypermodel.name or "model",
-        "tuner": tuner,
-        "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
-        "epochs": epochs,
-        "executions": executions,
-        "early_stop": patience,
-        "seed": seed,
-        "val": fingerprint(val),
-        "space": hps.get_config()["space"],
-        "fixed": fixed_settings(hypermodel),
-    }
     with alone_in(directory, role):
         if role != "worker":
             open_folder(directory, settings, overwrite)
+        clock = Clock(directory, seconds)
+        oracle = oracle_class(tuner)(
+            objectives,
+            directory,
+            clock=clock,
+            hyperparameters=hps,
+            max_trials=max_trials,
+            seed=1 + seed % (2**32 - 1),  # KerasTuner takes 0 for none
+            **({"epochs": epochs} if tuner == "hyperband" else {}),
+        )
+        if role == "worker":
+            oracle = chief.oracle_of_chief(oracle)
+            oracle.get_space()  # waits for the chief, and so for its folder
+            check_settings(directory, settings)
+        else:
             if not oracle.reload():
                 oracle.save()
             oracle.after_end = lambda: tidy(oracle, directory, keep)
@@ -191,13 +203,14 @@ def search(
             seed=seed,
             callbacks=callbacks,
             board=board,
-            deadline=_deadline(directory, seconds),
+            deadline=clock.deadline(),
         )
-        if role == "chief":
-            chief.serve(oracle)
-        else:
-            asked = chief.oracle_of_chief(oracle) if role == "worker" else oracle
-            _work(asked, run, progress)
+        # The chief keeps count of its workers' time.
+        with contextlib.nullcontext() if role == "worker" else clock.running():
+            if role == "chief":
+                chief.serve(oracle)
+            else:
+                _work(oracle, run, progress)
     result = SearchResult(directory)
     if role != "worker":
         progress.closing(result)
@@ -218,27 +231,22 @@ def _work(oracle, run, progress):
             continue
         values = trial.hyperparameters.values
         trial.hyperparameters.values = {k: short(v) for k, v in values.items()}
-        metrics = run.run(trial)
+        try:
+            result = run.run(trial)
+        except (keras_tuner.errors.FatalError, KeyboardInterrupt):
+            trial.status = status.INVALID  # given back: a chief need not wait for it
+            oracle.end_trial(trial)
+            raise
+        metrics, trial.message = result["metrics"], result["message"]
         if metrics is None:
             trial.status = status.FAILED
         else:
             extra = {SEVERAL: 0.0} if several else {}
             oracle.update_trial(trial.trial_id, {**metrics, **extra})
             trial.status = status.COMPLETED
-        told = read_json(
-            os.path.join(trial_folder(run.directory, trial.trial_id), RESULT)
-        )
-        trial.message = told["message"]
         oracle.end_trial(trial)
-        progress.ended(
-            trial.trial_id,
-            trial.hyperparameters.values,
-            metrics,
-            told["seconds"],
-            told["message"],
-            told["cut_short"],
-        )
-        failures = [*failures, told["message"]] if metrics is None else []
+        progress.ended(trial.trial_id, result)
+        failures = [*failures, trial.message] if metrics is None else []
         if len(failures) == _MOST_FAILURES:
             raise ValueError(
                 f"{_MOST_FAILURES} trials in a row failed, the last with: "
@@ -255,46 +263,6 @@ def _tell_earlier(oracle, progress, title, tuner):
     for trial in done:
         if trial.status == "COMPLETED":
             progress.note(trial.trial_id, {first: trial.metrics.get_best_value(first)})
-
-
-def _deadline(directory, budget):
-    """When the budget ends, as `time.monotonic()` counts; None if there is none."""
-    if budget is None:
-        return None
-    used = (read_state(directory) or {}).get("seconds", 0.0)
-    return time.monotonic() + max(budget - used, 0.0)
-
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def seconds_of(budget):
-    """float, a span of time in seconds; None for None.
-
-    Args:
-        budget: Seconds, or str of a number and "s", "m", "h" or "d".
-
-    Raises:
-        ValueError: it is neither, or no time at all.
-
-    Example:
-
-    >>> seconds_of("1.5h"), seconds_of("30m"), seconds_of(20)
-    (5400.0, 1800.0, 20.0)
-    """
-    if budget is None:
-        return None
-    said = re.fullmatch(r"([0-9.]+)\s*([smhd]?)", str(budget).strip())
-    try:
-        seconds = float(said[1]) * _UNITS[said[2]]
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if seconds <= 0:
-        raise ValueError(
-            f'`budget` must be a time. Received: budget={budget!r}. Try "30m", '
-            '"1.5h" or a number of seconds.'
-        )
-    return seconds
 
 
 def patience_of(early_stop):

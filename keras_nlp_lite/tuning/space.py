@@ -100,7 +100,8 @@ def space(model, *, preset=None, corpus=None, defaults=True, **ranges):
         said = {**{name: first[name] for name in needed}, **said}
     found = {}
     for name, value in said.items():
-        value = Fixed(value) if name in _NO_CHOICE else value
+        if name in _NO_CHOICE and not isinstance(value, Fixed):
+            value = Fixed(value)
         found[name] = as_range(name, value, first.get(name))
     missing = [name for name in _needed(model) if name not in found]
     if missing and not (preset and missing == ["backbone"]):

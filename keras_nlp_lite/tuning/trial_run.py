@@ -19,7 +19,8 @@ from keras_nlp_lite.tuning.kt import keras_tuner
 from keras_nlp_lite.tuning.measures import latency, megabytes, one_text
 from keras_nlp_lite.tuning.objectives import first_logged
 
-MODEL, RESULT = "model.keras", "result.json"
+MODEL, RESULT, STARTS = "model.keras", "result.json", "starts.json"
+_MOST_STARTS = 2  # that end the process, before a trial counts as failed
 
 
 @dataclasses.dataclass
@@ -54,51 +55,87 @@ class TrialRun:
     deadline: float | None = None
 
     def run(self, trial):
-        """Runs a trial and writes its result beside its model.
+        """Runs a trial, and writes its result beside its model.
+
+        A result that stands there already is taken: a process was killed before it
+        could tell. A trial in which two processes have died is not begun again.
 
         Args:
             trial: keras_tuner.engine.trial.Trial.
 
         Returns:
-            dict of str to float, what was measured; None if the trial failed.
+            dict, what stands in the file: "metrics", dict of str to float, None if the
+            trial failed; "message", why; "values", "epochs", "cut_short" and "seconds".
 
         Raises:
             keras_tuner.errors.FatalError: what is wrong is wrong for all trials.
         """
         folder = trial_folder(self.directory, trial.trial_id)
+        result = read_json(os.path.join(folder, RESULT))
+        if result is None or result["values"] != trial.hyperparameters.values:
+            result = self._start(trial, folder)
+        if self.board is not None:
+            values = {
+                name: value
+                for name, value in result["values"].items()
+                if not name.startswith("tuner/")
+            }
+            self.board.tell(trial.trial_id, values, result["metrics"])
+        return result
+
+    def _start(self, trial, folder):
+        """Counts the starts that do not end, which are those that end the process."""
+        path = os.path.join(folder, STARTS)
+        starts = read_json(path) or 0
         shutil.rmtree(folder, ignore_errors=True)  # what an interrupted process left
         os.makedirs(folder)
-        start = time.perf_counter()
-        result = {"epochs": [], "cut_short": False, "message": None, "metrics": None}
+        write_json(path, starts + 1)
         try:
+            result = self._result(trial, starts)
+        except (keras_tuner.errors.FatalError, KeyboardInterrupt):
+            os.remove(path)
+            raise
+        write_json(os.path.join(folder, RESULT), result)
+        os.remove(path)
+        return result
+
+    def _result(self, trial, starts):
+        start = time.perf_counter()
+        result = {
+            "values": dict(trial.hyperparameters.values),
+            "metrics": None,
+            "epochs": [],
+            "cut_short": False,
+            "message": None,
+        }
+        try:
+            if starts >= _MOST_STARTS:
+                raise RuntimeError(
+                    f"The trial ended its process {starts} times. Did it need more "
+                    "memory than there is?"
+                )
             found = []
             for execution in range(self.executions):
+                if execution:
+                    release()
                 found.append(self._execute(trial, execution, found, result))
                 if result["cut_short"]:
                     break
-            result["metrics"] = {
+            metrics = {
                 name: float(np.mean([one[name] for one in found if name in one]))
                 for name in found[0]
             }
-            self._check(result["metrics"])
+            self._check(metrics)
+            result["metrics"] = metrics
         except keras_tuner.errors.FatalError:
             raise
         except Exception as error:
-            result["metrics"] = None
             result["message"] = f"{type(error).__name__}: {error}"
             result["traceback"] = traceback.format_exc()
         finally:
             release()
         result["seconds"] = time.perf_counter() - start
-        write_json(os.path.join(folder, RESULT), result)
-        if self.board is not None:
-            values = {
-                name: value
-                for name, value in trial.hyperparameters.values.items()
-                if not name.startswith("tuner/")
-            }
-            self.board.tell(trial.trial_id, values, result["metrics"])
-        return result["metrics"]
+        return result
 
     def _execute(self, trial, execution, before, result):
         """dict of metrics of one training; the best one's model is kept."""
@@ -123,13 +160,15 @@ class TrialRun:
         metrics["parameters"] = float(model.count_params())
         path = os.path.join(trial_folder(self.directory, trial.trial_id), MODEL)
         metrics["seconds"] = time.perf_counter() - start
-        if any(o.name == "latency" for o in self.objectives):
+        wanted = {o.name for o in self.objectives}
+        if "latency" in wanted:
             data = self.train if self.val is None else self.val
             metrics["latency"] = latency(model, one_text(data))
+        if "size" in wanted:
+            metrics["size"] = megabytes(model)
         if judge is None or not before or _beats_all(judge, metrics, before):
             with replacing(path) as temporary:
                 model.save(temporary)
-        metrics["size"] = megabytes(path)
         return metrics
 
     def _callbacks(self, trial, execution, judge, best, stop):
@@ -137,13 +176,14 @@ class TrialRun:
         found += [keras.callbacks.TerminateOnNaN(), stop]
         if self.board is not None:
             found.append(self.board.curves(trial.trial_id, execution))
+        found.append(best)  # which says it if the objective is not there
         if self.patience is not None and judge is not None:
             found.append(
                 keras.callbacks.EarlyStopping(
                     judge.name, mode=judge.direction, patience=self.patience
                 )
             )
-        return [*found, best]
+        return found
 
     def _check(self, metrics):
         """Refuses a trial that has no number for an objective."""
@@ -164,10 +204,10 @@ def trial_folder(directory, trial_id):
     return os.path.join(directory, f"trial_{trial_id}")
 
 
-def write_json(path, value):
+def write_json(path, value, durable=True):
     """Writes JSON so that a file is there as a whole or not at all."""
     with (
-        replacing(path, durable=True) as temporary,
+        replacing(path, durable=durable) as temporary,
         open(temporary, "w", encoding="utf-8") as file,
     ):
         json.dump(value, file, indent=1)
@@ -184,14 +224,19 @@ def read_json(path):
 
 def fresh(seed):
     """Before a model is made: as in a new process, with random numbers of a seed."""
-    release()
+    _forget()
     keras.utils.set_random_seed(seed % 2**32)
 
 
 def release():
-    """After a model: what Keras and TensorFlow remember of it goes."""
+    """After a model: its memory is given back."""
+    _forget()
+    gc.collect()
+    give_back()
+
+
+def _forget():
+    """What Keras and TensorFlow remember of models goes."""
     policy = keras.config.dtype_policy()  # which Keras would forget, too
     keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(policy)
-    gc.collect()
-    give_back()

@@ -1,6 +1,11 @@
-"""What a person sees: TensorBoard, in a browser without a screen."""
+"""What a person sees: TensorBoard, in a browser without a screen.
+
+A picture of each tab goes to the folder that TEST_SCREENSHOTS names in the environment.
+"""
 
 import logging
+import os
+import pathlib
 import shutil
 import time
 
@@ -73,6 +78,8 @@ def page(browser, tmp_path_factory):
     from tensorboard import default, program
 
     runs = tmp_path_factory.mktemp("runs")
+    screenshots = pathlib.Path(os.environ.get("TEST_SCREENSHOTS", runs))
+    screenshots.mkdir(parents=True, exist_ok=True)
     train(runs / "one")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     board = program.TensorBoard(plugins=default.get_plugins())
@@ -89,7 +96,7 @@ def page(browser, tmp_path_factory):
             if not missing and drawn >= pictures:
                 break
             time.sleep(0.2)
-        browser.save_screenshot(str(runs / f"{tab}.png"))
+        browser.save_screenshot(str(screenshots / f"{tab}.png"))
         assert not missing and drawn >= pictures, f"{missing}, {drawn}: {shown[:2000]}"
         return shown
 

@@ -1,18 +1,22 @@
 """Searches: what they find, keep, survive and refuse."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 
 from keras_nlp_lite import models, tuning
+from keras_nlp_lite.tuning import clock
+from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.grid import GridOracle
 from keras_nlp_lite.tuning.objectives import objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
-from keras_nlp_lite.tuning.search import seconds_of
 from keras_nlp_lite.tuning.trial_run import RESULT
 from tests.tuning.small import points, regression, search
 
@@ -55,17 +59,41 @@ def test_a_grid_of_more_points_than_trials_is_refused_with_its_size(tmp_path):
 
 def test_hyperband_gives_the_best_more_epochs(tmp_path):
     result = search(
-        tmp_path, tuner="hyperband", max_trials=9, epochs=9, early_stop=False
-    )
-    epochs = [t.epochs[0] for t in result.trials]
-    assert epochs[:9] == [1] * 9
-    more = search(
         tmp_path, tuner="hyperband", max_trials=10, epochs=9, early_stop=False
     )
-    promoted = more.trials[9]
+    # The defaults have all of them: they may be as good as the rest gets.
+    assert [t.epochs for t in result.trials] == [[9], *[[1]] * 9]
+    more = search(
+        tmp_path, tuner="hyperband", max_trials=11, epochs=9, early_stop=False
+    )
+    promoted = more.trials[10]
     assert promoted.epochs == [3]
-    best = min(more.trials[:9], key=lambda t: t.metrics["val_loss"])
+    best = min(more.trials[1:10], key=lambda t: t.metrics["val_loss"])
     assert promoted.values["tuner/trial_id"] == best.trial_id
+
+
+def test_a_grid_looks_at_each_point_once(tmp_path):
+    class Counting(GridOracle):
+        looked = 0
+
+        def _duplicate(self, values):
+            self.looked += 1
+            return super()._duplicate(values)
+
+        def save(self):
+            pass
+
+        def _save_trial(self, trial):
+            pass
+
+    oracle = Counting(objective=keras_tuner.Objective("a", "min"), max_trials=None)
+    oracle.verbose = 0
+    for name in "abc":
+        oracle.hyperparameters.Int(name, 1, 3)
+    for number in range(27):
+        assert oracle.create_trial(str(number)).status == "RUNNING"
+    assert oracle.looked == 27
+    assert oracle.create_trial("more").status == "IDLE"
 
 
 def test_the_best_model_is_that_of_the_best_epoch(tmp_path):
@@ -180,12 +208,12 @@ def test_a_search_is_the_same_whether_it_is_broken_off_or_not(tmp_path):
                 raise KeyboardInterrupt
 
     left = []
-    whole = search(tmp_path / "whole", max_trials=5)
+    whole = search(tmp_path / "whole", max_trials=4)
     with pytest.raises(KeyboardInterrupt):
-        search(tmp_path / "broken", max_trials=5, callbacks=lambda: [Break()])
+        search(tmp_path / "broken", max_trials=4, callbacks=lambda: [Break()])
     status = [t.status for t in tuning.SearchResult(tmp_path / "broken").trials]
     assert status == ["COMPLETED", "COMPLETED", "RUNNING"]
-    broken = search(tmp_path / "broken", max_trials=5)
+    broken = search(tmp_path / "broken", max_trials=4)
     assert values_of(broken) == values_of(whole)
     losses = [[t.metrics["val_loss"] for t in r.trials] for r in (broken, whole)]
     assert losses[0] == losses[1]
@@ -228,6 +256,25 @@ def test_a_budget_ends_the_trial_it_is_in_and_begins_no_other(tmp_path):
     assert last.cut_short and last.epochs[0] < 100 and last.status == "COMPLETED"
     again = search(tmp_path, budget="2s", early_stop=False, **settings)
     assert again.trials == result.trials  # the time of earlier processes counts
+
+
+def test_the_time_of_a_trial_in_which_the_process_died_counts(tmp_path, monkeypatch):
+    class Die(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            noted = tmp_path / clock.SECONDS
+            while not noted.exists() or json.loads(noted.read_text()) < 0.5:
+                time.sleep(0.01)
+            noted_last.append(noted.read_text())
+            monkeypatch.setattr(clock, "write_json", lambda *args, **kwargs: None)
+            sys.exit()
+
+    noted_last = []
+    monkeypatch.setattr(clock, "_TICK", 0.05)
+    with pytest.raises(SystemExit):
+        search(tmp_path, callbacks=lambda: [Die()], budget="1h")
+    assert noted_last == [(tmp_path / clock.SECONDS).read_text()]
+    result = search(tmp_path, budget=0.5)
+    assert [t.status for t in result.trials] == ["RUNNING"]
 
 
 def test_spans_of_time():
@@ -302,9 +349,61 @@ def test_a_folder_in_which_another_process_searches_is_refused(tmp_path):
 
 def test_an_objective_that_is_not_logged_ends_the_search_with_those_that_are(tmp_path):
     with pytest.raises(
-        ValueError, match=r"objective='val_f1'; an epoch has loss, val_"
+        ValueError, match=r"'val_f1', which is not there; an epoch has loss, val_loss"
     ):
         search(tmp_path, objective="val_f1")
+
+
+def test_metrics_that_are_vectors_are_left_out_and_no_objective(tmp_path):
+    def space(hp):
+        model = keras.Sequential(
+            [keras.Input([2]), keras.layers.Dense(2, activation="softmax")]
+        )
+        f1 = keras.metrics.F1Score(average=None, name="f1")
+        model.compile("sgd", "categorical_crossentropy", metrics=[f1], run_eagerly=True)
+        return model
+
+    x, y = points()
+    data = x, np.hstack([y > 0, y <= 0]).astype("float32")
+    settings = {"direction": "max", "max_trials": 1, "epochs": 1, "verbose": 0}
+    result = tuning.search(
+        *(space, data, data),
+        objective="val_loss",
+        directory=tmp_path / "loss",
+        **settings,
+    )
+    assert "val_f1" not in result.best_trial().metrics
+    with pytest.raises(ValueError, match=r"objective='val_f1', which is a vector"):
+        tuning.search(
+            *(space, data, data),
+            objective="val_f1",
+            directory=tmp_path / "f1",
+            **settings,
+        )
+
+
+def test_size_is_that_of_the_model_without_its_optimizer(tmp_path):
+    def space(hp):
+        model = regression(hp)
+        model.compile("adam", "mse", run_eagerly=True)
+        return model
+
+    settings = {"objective": ["size", "val_loss"], "direction": ["min", "min"]}
+    result = search(tmp_path, space, max_trials=1, epochs=1, **settings)
+    (trial,) = result.trials
+    model = result.best_model()
+    weights = sum(weight.numpy().nbytes for weight in model.weights) / 1e6
+    file = os.path.getsize(trial.model_path) / 1e6
+    assert weights < trial.metrics["size"] < file
+
+
+def test_every_seed_is_another_search(tmp_path):
+    found = [
+        values_of(search(tmp_path / str(seed), max_trials=2, epochs=1, seed=seed))
+        for seed in (0, 1)
+    ]
+    assert found[0][0] == found[1][0]  # the defaults
+    assert found[0][1] != found[1][1]
 
 
 def test_a_direction_must_be_said_for_each_objective(tmp_path):
@@ -337,7 +436,7 @@ def test_each_trial_has_a_line_and_the_best_so_far(tmp_path, capsys):
 def test_several_objectives_give_a_front_and_its_picture(tmp_path):
     def space(hp):
         width = hp.Choice("width", [1, 8, 64])
-        rate = hp.Choice("rate", [0.001, 0.1])
+        rate = hp.Float("rate", 0.001, 0.1)  # so many that none is drawn twice
         model = keras.Sequential(
             [keras.Input([2]), keras.layers.Dense(width), keras.layers.Dense(1)]
         )

@@ -1,13 +1,12 @@
 """Spaces of models: what varies by default, and what comes of what is said."""
 
+import keras
 import keras_tuner
 import pytest
 
 from keras_nlp_lite import data, models, tuning
-from keras_nlp_lite.tasks import Task
 from keras_nlp_lite.tuning.defaults import own
-from keras_nlp_lite.tuning.ranges import Choice
-from keras_nlp_lite.tuning.space import _rebatched, declared
+from keras_nlp_lite.tuning.space import TRAINING, _rebatched, declared
 
 TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", "so so"] * 4
 LABELS = [1, 0, 0, 1, 1, 0] * 4
@@ -22,13 +21,13 @@ BASELINES = (
 @pytest.mark.parametrize("model", BASELINES, ids=lambda model: model.__name__)
 def test_a_search_begins_with_the_models_own_defaults(model):
     space = tuning.space(model, num_classes=2)
-    values = declared(space).values
-    for name, default in own(model).items():
-        if name in values and not isinstance(space.ranges[name], Choice):
-            assert values[name] == default, name
-        elif name in values:
-            assert space.ranges[name].value_of(values[name]) == default, name
-    assert values["learning_rate"] == 1e-3 and values["optimizer"] == "adam"
+    first = space.settings(declared(space))
+    assert {"ngrams", "embedding_dim"} & set(space.varied())
+    arguments = set(space.varied()) - set(TRAINING)
+    assert {name: first[name] for name in arguments} == {
+        name: own(model)[name] for name in arguments
+    }
+    assert first["learning_rate"] == 1e-3 and first["optimizer"] == "adam"
 
 
 def test_a_space_reaches_representation_architecture_and_training():
@@ -44,12 +43,19 @@ def test_a_space_reaches_representation_architecture_and_training():
     )
 
 
-@pytest.mark.parametrize("model", [*BASELINES, models.TextClassifier])
-def test_every_argument_of_the_constructor_can_be_said(model):
-    every = [name for name in own(model) if name not in ("preprocessor", "name")]
-    said = {name: [own(model)[name], own(model)[name]] for name in every}
-    space = tuning.space(model, num_classes=2, defaults=False, **said)
-    assert set(every) <= set(space.ranges)
+@pytest.mark.parametrize("model", BASELINES, ids=lambda model: model.__name__)
+def test_every_argument_of_the_constructor_reaches_it(model):
+    class Recording(model):
+        def __init__(self, **settings):
+            received.update(settings)
+            super().__init__(**settings)
+
+    received = {}
+    said = {"num_classes": 2, **own(model)}
+    fixed = {name: tuning.fixed(value) for name, value in said.items()}
+    space = tuning.space(Recording, defaults=False, **fixed)
+    space.build(declared(space))
+    assert received == said
 
 
 def test_what_is_said_reaches_the_model_and_its_optimizer():
@@ -111,14 +117,16 @@ def test_an_encoder_from_nothing_learns_its_tokenizer_from_the_corpus(tmp_path):
         vocabulary_size=300,
     )
     hp = declared(space)
-    for kind, first in (("wordpiece", False), ("bpe", True)):
-        hp.values.update(tokenizer=kind, normalize_first=repr(first), pooling="mean")
-        model = space.build(hp)
-        space.fit(hp, model, TEXTS, LABELS, verbose=0)
-        wanted = model.predict(TEXTS[:3], verbose=0)
-        model.save(tmp_path / "m.keras")
-        again = models.load_model(tmp_path / "m.keras")
-        assert again.predict(TEXTS[:3], verbose=0) == pytest.approx(wanted, abs=1e-5)
+    hp.values.update(tokenizer="bpe", normalize_first="True", pooling="mean")
+    answers = space.build(hp).predict(TEXTS[:3], verbose=0)
+    assert answers.shape == (3, 2)
+    hp.values.update(tokenizer="wordpiece", normalize_first="False")
+    model = space.build(hp)
+    space.fit(hp, model, TEXTS, LABELS, verbose=0)
+    wanted = model.predict(TEXTS[:3], verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    assert again.predict(TEXTS[:3], verbose=0) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_a_tokenizer_without_a_corpus_is_refused():
@@ -153,7 +161,20 @@ def test_a_missing_argument_is_refused():
         tuning.space(models.BagOfNgramsClassifier)
 
 
-def test_what_is_no_task_is_refused(tmp_path):
+def test_what_is_no_task_is_refused():
     with pytest.raises(ValueError, match="must be the class of a task"):
         tuning.space("bigram", num_classes=2)
-    assert issubclass(models.BagOfNgramsClassifier, Task)
+    with pytest.raises(ValueError, match="must be the class of a task"):
+        tuning.space(keras.Model, num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"),
+    [
+        (models.TextClassifier, {"num_classes": 2}),
+        (models.TokenClassifier, {"labels": ["O", "B-PER"]}),
+    ],
+)
+def test_what_begins_with_a_preset_is_searched_at_small_rates(model, needed):
+    space = tuning.space(model, preset="a folder", **needed)
+    assert space.varied()["learning_rate"].high <= 1e-4
