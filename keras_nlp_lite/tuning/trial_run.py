@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_nlp_lite.atomic import replacing
 from keras_nlp_lite.memory import give_back
+from keras_nlp_lite.tuning import gradients
 from keras_nlp_lite.tuning.callbacks import BestEpoch, StopAt
 from keras_nlp_lite.tuning.kt import keras_tuner
 from keras_nlp_lite.tuning.measures import latency, megabytes, one_text
@@ -91,10 +92,13 @@ class TrialRun:
         os.makedirs(folder)
         write_json(path, starts + 1)
         try:
-            result = self._result(trial, starts)
+            with gradients.forgotten():
+                result = self._result(trial, starts)
         except (keras_tuner.errors.FatalError, KeyboardInterrupt):
             os.remove(path)
             raise
+        finally:
+            release()
         write_json(os.path.join(folder, RESULT), result)
         os.remove(path)
         return result
@@ -132,8 +136,6 @@ class TrialRun:
         except Exception as error:
             result["message"] = f"{type(error).__name__}: {error}"
             result["traceback"] = traceback.format_exc()
-        finally:
-            release()
         result["seconds"] = time.perf_counter() - start
         return result
 

@@ -1,5 +1,6 @@
 """Searches: what they find, keep, survive and refuse."""
 
+import gc
 import json
 import os
 import subprocess
@@ -474,3 +475,21 @@ def test_a_folder_without_a_search_is_refused(tmp_path):
 def test_what_is_no_space_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`space` must be what `tuning.space"):
         search(tmp_path, models.BagOfNgramsClassifier)
+
+
+def test_a_trial_leaves_no_graph_behind(tmp_path):
+    def graphs():
+        gc.collect()
+        return sum(type(o).__name__ == "FuncGraph" for o in gc.get_objects())
+
+    def build(hp):
+        # TensorFlow keeps the gradient of each trace of it, and so the trace.
+        layers = [keras.Input([2]), keras.layers.Dense(hp.Int("n", 2, 9), "silu")]
+        model = keras.Sequential([*layers, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    search(tmp_path, build, max_trials=1)
+    before = graphs()
+    assert len(search(tmp_path, build, max_trials=4).trials) == 4
+    assert graphs() == before
