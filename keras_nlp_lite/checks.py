@@ -1,6 +1,7 @@
 """Refusals that several rooms share: one clear sentence for a bad argument."""
 
 import difflib
+import numbers
 
 
 def check_choice(name, value, choices):
@@ -59,7 +60,7 @@ def check_fraction(name, value):
     Raises:
         ValueError: `value` is no number in [0, 1).
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise ValueError(
             f"`{name}` must be a number in [0, 1). Received: {name}={value!r}."
         )

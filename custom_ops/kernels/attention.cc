@@ -23,7 +23,8 @@ int64_t MostKeys(const Attention& a) {
 
 Problem CheckSplits(const char* name, const int64_t* splits, int64_t batch, int64_t total) {
   if (splits[0] != 0) {
-    return Say("The %s splits must start at 0. Received: %lld.", name, N(splits[0]));
+    return Say("The %s splits must start at 0, and end at the number of rows. Received: "
+               "%lld first.", name, N(splits[0]));
   }
   for (int64_t b = 0; b < batch; ++b) {
     if (splits[b + 1] < splits[b]) {

@@ -73,7 +73,7 @@ std::string ReadArguments(const Options& o, const std::vector<Array>& inputs,
     }
     batch.value = ends.value - (ends.value > 0);
   }
-  if (wrong.empty() && o.n_keep) wrong = CheckShape("keep", inputs[at.keep], {batch, keys});
+  if (wrong.empty() && o.n_keep) wrong = CheckShape("padding_mask", inputs[at.keep], {batch, keys});
   if (wrong.empty() && o.n_segments) {
     wrong = First({CheckShape("query_segments", inputs[at.segments], {batch, queries}),
                    CheckShape("key_segments", inputs[at.segments + 1], {batch, keys})});

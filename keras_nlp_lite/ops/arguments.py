@@ -5,6 +5,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_nlp_lite.checks import check_fraction
 from keras_nlp_lite.ops.philox import dropout_threshold
@@ -53,6 +54,7 @@ def check(q, k, v, options):
         ValueError: Something does not fit; sizes that are not static are not looked at.
     """
     packed = options["row_splits"] is not None
+    _check_dtypes(options)
     _check_shapes(q, k, v, packed)
     _check_packing(options)
     _check_pair("row_splits", options, q.shape[-3], k.shape[-3])
@@ -63,7 +65,10 @@ def check(q, k, v, options):
         raise ValueError(
             "`padding_mask` and `key_lengths` say the same. Received: both. Try one."
         )
-    _check_shape("padding_mask", options["padding_mask"], "[batch, keys]", (B, S))
+    _check_shape(
+        *("padding_mask", options["padding_mask"], "[batch, keys]", (B, S)),
+        hint=" What only some queries may not see is a `bias` of -infinity.",
+    )
     _check_shape("key_lengths", options["key_lengths"], "[batch]", (B,))
     _check_shape("segment_ids", options["segment_ids"], "[batch, queries]", (B, T))
     _check_shape("key_segment_ids", options["key_segment_ids"], "[batch, keys]", (B, S))
@@ -128,6 +133,28 @@ def seed_words(seed):
 
 
 # Refusals
+
+
+def _check_dtypes(options):
+    """Refuses what a cast would change beyond recognition."""
+    mask, bias = options["padding_mask"], options["bias"]
+    if mask is not None and _kind(mask) == "float":
+        raise ValueError(
+            "`padding_mask` must be of bool, True at keys to see. Received: "
+            f"padding_mask.dtype={mask.dtype}. Try `bias` for what is added to scores."
+        )
+    if bias is not None and _kind(bias) == "bool":
+        raise ValueError(
+            "`bias` must be of floats, which are added to scores. Received: "
+            "bias.dtype=bool. Try keras.ops.where(mask, 0.0, -numpy.inf)."
+        )
+    for name in ("key_lengths", "segment_ids", "row_splits"):
+        for one in (name, f"key_{name}"):
+            if options.get(one) is not None and _kind(options[one]) != "int":
+                raise ValueError(
+                    f"`{one}` must be of integers. Received: "
+                    f"{one}.dtype={options[one].dtype}."
+                )
 
 
 def _check_shapes(q, k, v, packed):
@@ -219,15 +246,19 @@ def _check_numbers(options):
             raise ValueError(
                 f"`{name}` must be a positive number, or None. Received: {name}={x!r}."
             )
+    if not isinstance(options["causal"], (bool, np.bool_)):
+        raise ValueError(
+            f"`causal` must be True or False. Received: causal={options['causal']!r}."
+        )
     check_dropout(options["dropout"], options["seed"])
 
 
-def _check_shape(name, x, words, wanted):
+def _check_shape(name, x, words, wanted, hint=""):
     if x is not None and not _fits(tuple(x.shape), wanted):
         sizes = ", ".join("?" if n is None else str(n) for n in wanted)
         raise ValueError(
             f"`{name}` must have shape {words}, here [{sizes}]. "
-            f"Received: {name}.shape={x.shape}."
+            f"Received: {name}.shape={x.shape}.{hint}"
         )
 
 
@@ -289,7 +320,18 @@ def _cast(x, dtype):
 
 
 def _tensor(x):
+    if isinstance(x, tf.RaggedTensor):
+        raise ValueError(
+            "Rows of any length are given by their parts. Received: a RaggedTensor. "
+            "Try `x.values`, with row_splits=x.row_splits."
+        )
     return x if _symbolic(x) else keras.ops.convert_to_tensor(x)
+
+
+def _kind(x):
+    """ "bool", "int" or "float" """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return "float" if "float" in dtype else "int" if "int" in dtype else "bool"
 
 
 def _symbolic(x):

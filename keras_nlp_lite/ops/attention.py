@@ -34,7 +34,7 @@ def attention(
 
     That is softmax(scale * q k^T + bias) v over the keys that a query sees. A compiled
     kernel computes it without storing the queries x keys scores, where there is one;
-    `attention_implementation` tells.
+    `attention_implementation` tells. Floats of 64 bits and heads wider than 256 have none.
 
     Shapes: B batch, T queries, S keys, H heads, G key/value heads, D width of a head.
 

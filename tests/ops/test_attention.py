@@ -282,6 +282,18 @@ BAD = {
         (Q, K, V),
         {"alibi_slopes": np.ones(3)},
     ),
+    "padding_mask.dtype=float32. Try `bias`": (
+        (Q, K, V),
+        {"padding_mask": np.zeros((2, 5), "float32")},
+    ),
+    "Try keras.ops.where(mask, 0.0, -numpy.inf)": (
+        (Q, K, V),
+        {"bias": np.ones((5, 5), "bool")},
+    ),
+    "`key_lengths` must be of integers": ((Q, K, V), {"key_lengths": [1.5, 2.0]}),
+    "`row_splits` must be of integers": ((Q, K, V), {"row_splits": [0.0, 1.9]}),
+    "Received: causal='no'": ((Q, K, V), {"causal": "no"}),
+    "Try `x.values`": ((tf.RaggedTensor.from_tensor(Q), K, V), {}),
     "Received: window=-1": ((Q, K, V), {"window": -1}),
     "Received: window=(1, 2, 3)": ((Q, K, V), {"window": (1, 2, 3)}),
     "`soft_cap` must be a positive number, or None. Received: soft_cap=0": (
