@@ -57,9 +57,9 @@ def quiet_start():
 
     It writes some of them before it reads TF_CPP_MIN_LOG_LEVEL, so that stderr itself
     is set aside meanwhile. If an import fails, what was said is shown after all. Who
-    has set TF_CPP_MIN_LOG_LEVEL gets what they asked for.
+    has set TF_CPP_MIN_LOG_LEVEL below 3 gets what they asked for.
     """
-    if _LOG_LEVEL in os.environ:
+    if os.environ.get(_LOG_LEVEL, "3") != "3":
         yield
         return
     # Even its errors are notices to the user of a command: those that stop anything
