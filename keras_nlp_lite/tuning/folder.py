@@ -140,8 +140,18 @@ def fingerprint(data):
         data = next(iter(data), ())
     found = hashlib.sha256(repr(length).encode())
     for part in tf.nest.flatten(data):
-        found.update(np.asarray(part).astype(bytes).tobytes())
+        found.update(_encoded(np.asarray(part)).tobytes())
     return found.hexdigest()[:16]
+
+
+def _encoded(part):
+    """An array of texts or numbers as one of bytes; texts in any alphabet, as UTF-8."""
+    if part.dtype.kind == "O":  # TensorFlow's strings are bytes, a table's are str
+        texts = [t if isinstance(t, (bytes, str)) else str(t) for t in part.flat]
+        return np.array([tf.compat.as_bytes(t) for t in texts], bytes)
+    if part.dtype.kind == "U":
+        return np.char.encode(part, "utf-8")
+    return part.astype(bytes)
 
 
 def _clear(directory):

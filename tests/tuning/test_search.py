@@ -15,6 +15,7 @@ import pytest
 from keras_nlp_lite import models, tuning
 from keras_nlp_lite.tuning import clock
 from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.folder import fingerprint
 from keras_nlp_lite.tuning.grid import GridOracle
 from keras_nlp_lite.tuning.objectives import objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
@@ -310,6 +311,35 @@ def test_a_search_on_other_validation_data_is_another_search(tmp_path):
             epochs=3,
             verbose=0,
         )
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda t: np.array(t, object)])
+def test_validation_texts_may_be_in_any_alphabet(kind):
+    texts = ["schön", "großartig", "最高", "plain"]
+    found = fingerprint((kind(texts), [1, 0, 1, 0]))
+    assert found == fingerprint((kind(texts), [1, 0, 1, 0]))
+    assert found != fingerprint((kind(["schon", *texts[1:]]), [1, 0, 1, 0]))
+
+
+def test_a_search_goes_on_with_texts_in_any_alphabet(tmp_path):
+    space = tuning.space(
+        models.BagOfNgramsClassifier, num_classes=2, defaults=False, ngrams=[1, 2]
+    )
+    data = np.array(["schön", "nicht schön"] * 4, object), [1, 0] * 4
+    found = [
+        tuning.search(
+            *(space, data, data),
+            objective="val_accuracy",
+            direction="max",
+            directory=tmp_path,
+            max_trials=1,
+            epochs=1,
+            tensorboard=False,
+            verbose=0,
+        )
+        for _ in range(2)
+    ]
+    assert found[0].trials == found[1].trials
 
 
 def test_trials_of_workers_that_are_gone_go_to_whoever_asks(tmp_path):
