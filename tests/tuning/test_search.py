@@ -17,7 +17,7 @@ from keras_nlp_lite.tuning import clock
 from keras_nlp_lite.tuning.clock import seconds_of
 from keras_nlp_lite.tuning.folder import fingerprint
 from keras_nlp_lite.tuning.grid import GridOracle
-from keras_nlp_lite.tuning.objectives import objectives_of
+from keras_nlp_lite.tuning.objectives import numbers_of, objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
 from keras_nlp_lite.tuning.trial_run import RESULT
 from tests.tuning.small import points, regression, search
@@ -411,6 +411,21 @@ def test_metrics_that_are_vectors_are_left_out_and_no_objective(tmp_path):
             directory=tmp_path / "f1",
             **settings,
         )
+
+
+def test_one_unknown_objective_of_several_ends_the_search_with_a_guess(tmp_path):
+    with pytest.raises(ValueError, match=r"objective='sise'.*Did you mean 'size'\?$"):
+        search(tmp_path, objective=["val_loss", "sise"], direction=["min", "min"])
+    (trial,) = tuning.SearchResult(tmp_path).trials
+    assert trial.status == "RUNNING"  # no failure of its own
+
+
+def test_an_objective_that_is_not_there_comes_with_what_to_try():
+    logs = {"loss": 1.0, "val_loss": 2.0}
+    with pytest.raises(ValueError, match=r"Did you mean 'val_loss'\?$"):
+        numbers_of(logs, *objectives_of("val_los", "min"))
+    with pytest.raises(ValueError, match=r"has loss\. Try to give `val`\.$"):
+        numbers_of({"loss": 1.0}, *objectives_of("val_loss", "min"))
 
 
 def test_size_is_that_of_the_model_without_its_optimizer(tmp_path):
