@@ -15,6 +15,7 @@ import pytest
 from keras_nlp_lite import models, tuning
 from keras_nlp_lite.tuning import clock
 from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.differences import differences
 from keras_nlp_lite.tuning.folder import fingerprint
 from keras_nlp_lite.tuning.grid import GridOracle
 from keras_nlp_lite.tuning.objectives import numbers_of, objectives_of
@@ -294,6 +295,33 @@ def test_another_search_in_the_folder_is_refused_unless_it_may_go(tmp_path):
         search(tmp_path, epochs=2)
     result = search(tmp_path, epochs=2, max_trials=1, overwrite=True)
     assert result.trials[0].epochs == [2]
+
+
+def test_another_searchs_message_names_each_argument_that_differs(tmp_path):
+    def of(directory, **said):
+        space = tuning.space(models.BagOfNgramsClassifier, num_classes=2, **said)
+        search_texts(space, directory, max_trials=1, epochs=1)
+
+    of(tmp_path, ngrams=[1, 2, 3])
+    with pytest.raises(ValueError) as refusal:
+        of(tmp_path, ngrams=[1, 2], learning_rate=0.1)
+    assert "ngrams=1 | 2, learning_rate=0.1; there, " in str(refusal.value)
+    there = "there, ngrams=1 | 2 | 3, learning_rate=0.0002 to 0.02 log. Try"
+    assert there in str(refusal.value)
+
+
+def test_long_values_are_shown_where_they_differ():
+    there = {"fixed": {"names": "x" * 300 + "old"}, "space": []}
+    ((name, was, now),) = differences(there, {"fixed": {"names": "x" * 300 + "new"}})
+    assert (name, was[-3:], now[-3:]) == ("names", "old", "new") and len(was) < 70
+
+
+def test_a_directory_that_is_a_file_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for directory in (file, file / "search"):
+        with pytest.raises(ValueError, match="`directory` must be a folder"):
+            search(directory)
 
 
 def test_a_search_on_other_validation_data_is_another_search(tmp_path):
