@@ -1,6 +1,8 @@
 """`search`: the best arguments of a model, trial by trial, through kills and failures."""
 
 import contextlib
+import inspect
+import math
 import os
 import time
 
@@ -148,6 +150,13 @@ def search(
     if tuner == "grid":
         check_grid(hps, max_trials)
     directory = os.fspath(directory)
+    if callbacks is not None and (
+        not callable(callbacks) or inspect.isclass(callbacks)
+    ):
+        raise ValueError(
+            "`callbacks` must be a function that makes new ones for each trial. "
+            f"Received: {callbacks!r}. Try callbacks=lambda: [...]."
+        )
     role = chief.role()
     settings = settings_of(
         hypermodel,

@@ -566,3 +566,9 @@ def test_a_trial_leaves_no_graph_behind(tmp_path):
     before = graphs()
     assert len(search(tmp_path, build, max_trials=4).trials) == 4
     assert graphs() == before
+@pytest.mark.parametrize("said", [[keras.callbacks.EarlyStopping()], keras.Model])
+def test_callbacks_that_all_trials_would_share_are_refused(said, tmp_path):
+    with pytest.raises(ValueError, match=r"Try callbacks=lambda: \[\.\.\.\]\."):
+        search(tmp_path, callbacks=said)
+
+
