@@ -97,7 +97,7 @@ def tune(
             **reading.about(path),
             "validation_split": validation_split,
             "seed": reading.seed,
-            "trial": int(best.trial_id) + 1,
+            "trial": best.trial_id,
             **best.values,
         },
         "accuracy": {part: x for part, x in scores.items() if x is not None},
