@@ -18,6 +18,15 @@ SPACES = {
     "encoder": models.TextClassifier,
 }
 
+# What `tuning.space` takes, but not from --set.
+_ELSEWHERE = {
+    "num_classes": "--data says how many classes there are; --classes picks some.",
+    "model": "Try --space.",
+    "preset": "Try --preset.",
+    "corpus": "Tokenizers learn from what --data gives to train on.",
+    "defaults": "Try --only-set.",
+}
+
 
 def tune(
     path,
@@ -51,6 +60,12 @@ def tune(
     if preset is not None and name != "encoder":
         raise ValueError(f"--preset is for encoder. Received: --space {name}.")
     ranges = dict(map(ranged, said))
+    for argument, instead in _ELSEWHERE.items():
+        if argument in ranges:
+            raise ValueError(
+                f"--set is for the arguments of models and training. Received: --set "
+                f"{argument}=.... {instead}"
+            )
     corpus = read_corpus(path, reading, validation_split)
     space = tuning.space(
         SPACES[name],
@@ -82,7 +97,7 @@ def tune(
             **reading.about(path),
             "validation_split": validation_split,
             "seed": reading.seed,
-            "trial": int(best.trial_id) + 1,
+            "trial": best.trial_id,
             **best.values,
         },
         "accuracy": {part: x for part, x in scores.items() if x is not None},

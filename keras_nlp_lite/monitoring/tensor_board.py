@@ -125,6 +125,13 @@ class TensorBoard(keras.callbacks.TensorBoard):
                 "`attention_texts` must be a list of texts. Received: "
                 f"{attention_texts!r}. Try [{attention_texts!r}]."
             )
+        attention_texts = list(attention_texts or ())
+        for text in attention_texts:
+            if not isinstance(text, str):
+                raise ValueError(
+                    "`attention_texts` must be a list of texts. Received: "
+                    f"{text!r} among them, of type {type(text).__name__}."
+                )
         if not is_chief():  # of several workers: what it logs is for nobody
             self._for_nobody = tempfile.TemporaryDirectory()
             log_dir = self._for_nobody.name
@@ -137,7 +144,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.calibration = calibration
         self.precision_recall = precision_recall
         self.projector = projector
-        self.attention_texts = list(attention_texts or ())
+        self.attention_texts = attention_texts
         self.hparams = None if hparams is None else check_hparams(hparams)
         self.generate = generate
         counts = StepCounts() if throughput or flops or self.write_graph else None

@@ -13,18 +13,20 @@ class BestEpoch(keras.callbacks.Callback):
 
     Args:
         objective: An `Objective` of `fit`'s logs; None takes the last epoch.
+        others: `Objective`s that have to be in the logs, too, unless they are `MEASURES`.
     """
 
-    def __init__(self, objective):
+    def __init__(self, objective, others=()):
         super().__init__()
         self.objective = objective
+        self._wanted = others if objective is None else (objective, *others)
         self.epoch = None
         self.logs = {}
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
         try:
-            logs = numbers_of(logs, self.objective)
+            logs = numbers_of(logs, *self._wanted)
         except ValueError as error:  # of no trial at all: no failure of this one
             raise keras_tuner.errors.FatalValueError(*error.args) from None
         if self.objective is None:

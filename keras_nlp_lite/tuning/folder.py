@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nlp_lite.tuning.clock import SECONDS
+from keras_nlp_lite.tuning.differences import differences
 from keras_nlp_lite.tuning.hparams import FOLDER as BOARD
 from keras_nlp_lite.tuning.oracles import ENDED, STATE
 from keras_nlp_lite.tuning.pareto import pareto_front
@@ -29,9 +30,15 @@ def alone_in(directory, role):
     The system lifts the lock when the process ends, however it ends.
 
     Raises:
-        ValueError: another process searches in this folder.
+        ValueError: another process searches in this folder, or it is none.
     """
-    os.makedirs(directory, exist_ok=True)
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(
+            "`directory` must be a folder, or the name of one to make. Received: "
+            f"directory={directory!r}, which is a file, or in one."
+        ) from None
     if role == "worker":
         yield
         return
@@ -114,12 +121,9 @@ def check_settings(directory, settings):
             "The folder must be one which the chief and its workers share. Received: "
             f"directory={directory!r}, in which there is no search."
         )
-    differ = [name for name in settings if there.get(name) != settings[name]]
+    differ = differences(there, settings)
     if differ:
-        was, now = (
-            ", ".join(f"{n}={_brief(one.get(n))}" for n in differ)
-            for one in (there, settings)
-        )
+        was, now = (", ".join(f"{one[0]}={one[at]}" for one in differ) for at in (1, 2))
         raise ValueError(
             f"The folder holds another search. Received: directory={directory!r}, {now}; "
             f"there, {was}. Try another directory, or overwrite=True to begin anew."
@@ -140,8 +144,18 @@ def fingerprint(data):
         data = next(iter(data), ())
     found = hashlib.sha256(repr(length).encode())
     for part in tf.nest.flatten(data):
-        found.update(np.asarray(part).astype(bytes).tobytes())
+        found.update(_encoded(np.asarray(part)).tobytes())
     return found.hexdigest()[:16]
+
+
+def _encoded(part):
+    """An array of texts or numbers as one of bytes; texts in any alphabet, as UTF-8."""
+    if part.dtype.kind == "O":  # TensorFlow's strings are bytes, a table's are str
+        texts = [t if isinstance(t, (bytes, str)) else str(t) for t in part.flat]
+        return np.array([tf.compat.as_bytes(t) for t in texts], bytes)
+    if part.dtype.kind == "U":
+        return np.char.encode(part, "utf-8")
+    return part.astype(bytes)
 
 
 def _clear(directory):
@@ -179,8 +193,3 @@ def tidy(oracle, directory, keep):
             path = os.path.join(trial_folder(directory, trial.trial_id), MODEL)
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)
-
-
-def _brief(value):
-    said = str(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."

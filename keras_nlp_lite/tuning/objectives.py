@@ -1,6 +1,7 @@
 """What a search is to find: one number of a trial, or several, each with a direction."""
 
 import dataclasses
+import difflib
 import math
 
 import numpy as np
@@ -70,31 +71,41 @@ def objectives_of(objective, direction):
     return tuple(map(Objective, names, directions))
 
 
-def numbers_of(logs, objective=None):
+def numbers_of(logs, *objectives):
     """dict of float, of what `fit` logs of an epoch; vectors are left out.
 
     Args:
         logs: dict of numbers and arrays.
-        objective: `Objective` that has to be there, or None.
+        *objectives: `Objective`s that have to be there, or be `MEASURES`.
 
     Raises:
-        ValueError: it is not there, or no number.
+        ValueError: one is not there, or no number.
 
     Example:
 
     >>> numbers_of({"loss": np.float32(0.5), "f1": np.array([0.2, 0.4])})
     {'loss': 0.5}
     """
-    numbers = {k: float(v) for k, v in (logs or {}).items() if np.ndim(v) == 0}
-    if objective is not None and objective.name not in numbers:
-        there = "a vector" if objective.name in (logs or {}) else "not there"
-        raise ValueError(
-            "The objective must be a number in the logs of an epoch. Received: "
-            f"objective={objective.name!r}, which is {there}; an epoch has "
-            f"{', '.join(sorted(numbers))}."
-            + (" Try to give `val`." if objective.name.startswith("val_") else "")
-        )
+    logs = logs or {}
+    numbers = {k: float(v) for k, v in logs.items() if np.ndim(v) == 0}
+    for objective in objectives:
+        if objective.name not in numbers and objective.name not in MEASURES:
+            there = "a vector" if objective.name in logs else "not there"
+            raise ValueError(
+                "The objective must be a number in the logs of an epoch, or one of "
+                f"{', '.join(MEASURES)}. Received: objective={objective.name!r}, which "
+                f"is {there}; an epoch has {', '.join(sorted(numbers))}."
+                + _hint(objective.name, numbers)
+            )
     return numbers
+
+
+def _hint(name, numbers):
+    """What to do where an objective is not there; "" if nobody knows."""
+    if name.startswith("val_") and not any(n.startswith("val_") for n in numbers):
+        return " Try to give `val`."
+    close = difflib.get_close_matches(name, [*numbers, *MEASURES], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def first_logged(objectives):

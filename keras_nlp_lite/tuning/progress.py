@@ -1,5 +1,6 @@
 """What a search says while it runs: a line a trial, and the best so far."""
 
+import io
 import sys
 
 from rich.console import Console
@@ -25,15 +26,25 @@ class Progress:
         self.names = list(names)
         self.verbose = verbose
         self.best = None  # (value, trial's id)
+        self.ended_trials = 0
         self._console = console()
 
-    def opening(self, title, tuner, done):
-        """Says what is searched, and what an earlier process has done of it."""
+    def opening(self, title, tuner, done, over=False):
+        """Says what is searched, and what an earlier process has done of it.
+
+        Args:
+            title: str, of the model.
+            tuner: str.
+            done: int, trials that have ended.
+            over: Whether none is to come.
+        """
         wanted = ", ".join(f"{o.name} ({o.direction})" for o in self.objectives)
         most = "" if self.most is None else f", {self.most} trials"
         self._say(f"Search of {title}: {tuner}{most}, for {wanted}.", "bold")
         if done:
-            self._say(f"{done} trials are done already; the search goes on.")
+            rest = "none is left to run" if over else "the search goes on"
+            said = "trials are" if done > 1 else "trial is"
+            self._say(f"{done} {said} done already; {rest}.")
 
     def ended(self, trial_id, result):
         """A trial's line.
@@ -42,18 +53,19 @@ class Progress:
             trial_id: str.
             result: dict, as `TrialRun.run` gives it.
         """
-        number = int(trial_id) + 1
-        head = f"{number:>3}" if self.most is None else f"{number:>3}/{self.most}"
+        self.ended_trials += 1
+        count = f"{self.ended_trials:>3}" + (f"/{self.most}" if self.most else "")
+        head = f"{count}  trial {trial_id}"
         metrics, seconds = result["metrics"], result["seconds"]
         if metrics is None:
             said = f"{head}  failed after {seconds:.0f} s: {result['message']}"
             self._say(said, "red")
             return
-        best = self._note(number, metrics)
+        best = self._note(trial_id, metrics)
         found = "  ".join(f"{o.name} {metrics[o.name]:.4g}" for o in self.objectives)
-        line = Text(f"{head}  {found}", "green" if best == number else "")
+        line = Text(f"{head}  {found}", "green" if best == trial_id else "")
         if len(self.objectives) == 1:
-            line.append(f"  best {self.best[0]:.4g} in {self.best[1]}", "dim")
+            line.append(f"  best {self.best[0]:.4g} in trial {self.best[1]}", "dim")
         line.append(
             f"  {seconds:.0f} s{', cut short' if result['cut_short'] else ''}  ", ""
         )
@@ -62,19 +74,20 @@ class Progress:
 
     def note(self, trial_id, metrics):
         """Counts a trial of an earlier process."""
+        self.ended_trials += 1
         if metrics is not None:
-            self._note(int(trial_id) + 1, metrics)
+            self._note(trial_id, metrics)
 
     def closing(self, result):
         """The best trials, as a table."""
         if self.verbose:
             self._console.print(result.table(5))
 
-    def _note(self, number, metrics):
+    def _note(self, trial_id, metrics):
         objective = self.objectives[0]
         value = metrics[objective.name]
         if objective.better(value, self.best and self.best[0]):
-            self.best = value, number
+            self.best = value, trial_id
         return self.best[1]
 
     def _say(self, line, style=None):
@@ -100,9 +113,20 @@ def plain(value):
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+class PrintedTable(Table):
+    """A rich Table that `print` shows, too."""
+
+    def __str__(self):
+        page = Console(width=console().width, file=io.StringIO(), color_system=None)
+        page.print(self)
+        return page.file.getvalue().rstrip("\n")
+
+    __repr__ = __str__
+
+
 def table_of(title, columns, rows):
-    """A rich Table; its columns but the last are aligned right."""
-    table = Table(title=title, title_justify="left")
+    """A `PrintedTable`; its columns but the last are aligned right."""
+    table = PrintedTable(title=title, title_justify="left")
     for number, column in enumerate(columns):
         last = number == len(columns) - 1
         table.add_column(column, justify="left" if last else "right", overflow="fold")

@@ -5,6 +5,8 @@ import numbers
 
 import numpy as np
 
+from keras_nlp_lite.tuning.kt import keras_tuner
+
 
 @dataclasses.dataclass(frozen=True)
 class Fixed:
@@ -128,7 +130,7 @@ class Range:
         return f"{_shown(self.low)} to {_shown(self.high)}{step}{how}"
 
 
-def as_range(name, said, default=None):
+def as_range(name, said, default=None, whole=False):
     """What a user says of an argument, as an object.
 
     Args:
@@ -137,12 +139,14 @@ def as_range(name, said, default=None):
             step) a range; anything else a value. `fixed(...)` and the objects of this
             file are taken as they are.
         default: The value to begin with, where it is among those that are said.
+        whole: Whether parts of a number are no value, as where `default` is whole.
 
     Returns:
         `Fixed`, `Choice` or `Range`.
 
     Raises:
-        ValueError: an empty list, or a tuple that is no range.
+        ValueError: an empty list, a tuple that is no range or one of other numbers, or a
+            KerasTuner hyperparameter.
 
     Example:
 
@@ -153,6 +157,13 @@ def as_range(name, said, default=None):
     """
     if isinstance(said, (Fixed, Choice, Range)):
         return said
+    hyperparameters = keras_tuner.engine.hyperparameters
+    if isinstance(said, (hyperparameters.HyperParameter, keras_tuner.HyperParameters)):
+        raise ValueError(
+            "A space takes a value, a list or a tuple, of which it makes KerasTuner's "
+            f"hyperparameters. Received: {name}={said!r}. Try {name}=[a, b] for a "
+            f'choice, or {name}=(low, high, "log") for a range.'
+        )
     if isinstance(said, list):
         values = tuple(value for i, value in enumerate(said) if value not in said[:i])
         if not values:
@@ -163,11 +174,11 @@ def as_range(name, said, default=None):
             return Fixed(values[0])
         return Choice(values, default if default in values else values[0])
     if isinstance(said, tuple):
-        return _range(name, said, default)
+        return _range(name, said, default, whole or isinstance(default, int))
     return Fixed(said)
 
 
-def _range(name, said, default):
+def _range(name, said, default, whole):
     low, high, *how = said if len(said) in (2, 3) else (None, None)
     how = how[0] if how else "linear"
     is_step = isinstance(how, (int, float)) and not isinstance(how, bool) and how > 0
@@ -181,7 +192,18 @@ def _range(name, said, default):
             f"step). Received: {name}={said!r}. Try a list for a choice, or "
             f"tuning.fixed({said!r}) for the value itself."
         )
-    whole = isinstance(low, int) and isinstance(high, int)
+    if is_step and how > high - low:
+        raise ValueError(
+            "A step must fit into its range. Received: "
+            f"{name}={said!r}, a step of {_shown(how)} in a range of "
+            f"{_shown(high - low)}. Try {name}={(low, high)!r}."
+        )
+    if whole and not all(isinstance(n, int) for n in said[:2]):
+        raise ValueError(
+            f"`{name}` takes whole numbers. Received: {name}={said!r}. Try "
+            f"{name}={(round(low), max(round(high), round(low) + 1), *said[2:])!r}."
+        )
+    whole = all(isinstance(n, int) for n in (low, high, how if is_step else 1))
     if not whole:
         low, high = float(low), float(high)
     if not (_is_number(default) and low <= default <= high):

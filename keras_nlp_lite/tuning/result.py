@@ -99,6 +99,17 @@ class SearchResult:
             model_path=path if os.path.isfile(path) else None,
         )
 
+    def __repr__(self):
+        done, best = self.completed(), ""
+        if done:
+            name = self.objectives[0].name
+            value = plain(done[0].metrics[name])
+            best = f", best {name} {value} in trial {done[0].trial_id}"
+        return (
+            f"SearchResult({self.directory!r}): {self.title}, {len(done)} of "
+            f"{len(self.trials)} trials ended well{best}"
+        )
+
     def completed(self):
         """list of the trials that ended well, best first by the first objective."""
         first = self.objectives[0]
@@ -164,11 +175,16 @@ class SearchResult:
         """Draws the trials and their Pareto front, an SVG, for two or more objectives.
 
         Args:
-            path: File to write.
+            path: File to write, of the ending ".svg".
 
         Raises:
-            ValueError: there is one objective only.
+            ValueError: there is one objective only, or the path has another ending.
         """
+        if not os.fspath(path).lower().endswith(".svg"):
+            raise ValueError(
+                "The picture is an SVG. Received: "
+                f"path={os.fspath(path)!r}. Try {os.path.splitext(path)[0] + '.svg'!r}."
+            )
         if len(self.objectives) < 2:
             raise ValueError(
                 "A front takes two objectives or more. Received: "
@@ -180,7 +196,7 @@ class SearchResult:
             [[t.metrics[o.name] for o in self.objectives] for t in done],
             self.objectives,
             [t.trial_id in front for t in done],
-            [str(int(t.trial_id) + 1) for t in done],
+            [t.trial_id for t in done],
         )
         with (
             replacing(path) as temporary,
@@ -189,7 +205,9 @@ class SearchResult:
             file.write(picture)
 
     def table(self, most=None):
-        """A rich Table of the trials, best first; failed ones come last.
+        """The trials, best first and failed ones last, to print: a rich Table.
+
+        Epochs have a column where trials differ in them.
 
         Args:
             most: How many rows; None for all.
@@ -197,6 +215,7 @@ class SearchResult:
         several = len(self.objectives) > 1
         front = {t.trial_id for t in self.pareto_front()} if several else set()
         done = self.completed()
+        uneven = len({n for trial in done for n in trial.epochs}) > 1
         rest = [t for t in self.trials if t not in done]
         shown = [*done, *rest][:most]
         rows = []
@@ -205,9 +224,10 @@ class SearchResult:
             said = trial.message or spelled(trial.values, self.names)
             said = said if trial.status != "RUNNING" else f"not ended: {said}"
             mark = "*" if trial.trial_id in front else ""
-            number = f"{int(trial.trial_id) + 1}{mark}"
-            rows.append([number, *numbers, f"{trial.seconds:.0f}", said])
+            epochs = [", ".join(map(str, trial.epochs))] if uneven else []
+            seconds = f"{trial.seconds:.0f}"
+            rows.append([trial.trial_id + mark, *numbers, *epochs, seconds, said])
         title = f"{self.title}: {len(done)} of {len(self.trials)} trials ended well"
         title += ", * on the Pareto front" if several else ""
-        names = [o.name for o in self.objectives]
+        names = [o.name for o in self.objectives] + ["epochs"] * uneven
         return table_of(title, ["trial", *names, "seconds", "arguments"], rows)

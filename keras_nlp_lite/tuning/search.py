@@ -1,6 +1,8 @@
 """`search`: the best arguments of a model, trial by trial, through kills and failures."""
 
 import contextlib
+import inspect
+import math
 import os
 import time
 
@@ -61,6 +63,13 @@ def search(
     is finished stands in `directory`: started again with the same arguments, a search
     that was killed goes on with the trial that it was in. A trial that has ended its
     process twice counts as failed.
+
+    With texts in lists or arrays, what a search finds is the same whether it was broken
+    off or not. A Dataset that shuffles, as `data.read_directory` gives it for training,
+    goes on from trial to trial with new orders of its own, and begins again when the
+    script does: a search that was broken off then finds other figures than one that was
+    not. Give lists, or a Dataset in a fixed order (shuffle=False, of mixed examples),
+    where the figures must be the same.
 
     Several processes share a search as KerasTuner's chief and workers: the same script,
     started with KERASTUNER_TUNER_ID ("chief", or any other name), KERASTUNER_ORACLE_IP
@@ -141,6 +150,13 @@ def search(
     check_positive_int("executions", executions)
     seconds, patience = seconds_of(budget), patience_of(early_stop)
     objectives = objectives_of(objective, direction)
+    if callbacks is not None and (
+        not callable(callbacks) or inspect.isclass(callbacks)
+    ):
+        raise ValueError(
+            "`callbacks` must be a function that makes new ones for each trial. "
+            f"Received: {callbacks!r}. Try callbacks=lambda: [...]."
+        )
     hypermodel = as_hypermodel(space)
     if isinstance(hypermodel, Space):
         hypermodel.learn_from(train)
@@ -187,7 +203,10 @@ def search(
             if role != "worker":
                 board.declare()
         progress = Progress(
-            objectives, max_trials, [h.name for h in hps.space], verbose
+            objectives,
+            None if role == "worker" else max_trials,  # of which others run some
+            [h.name for h in hps.space],
+            verbose,
         )
         if role != "worker":
             _tell_earlier(oracle, progress, settings["title"], tuner)
@@ -258,11 +277,13 @@ def _work(oracle, run, progress):
 def _tell_earlier(oracle, progress, title, tuner):
     """Opens the progress, and counts what earlier processes have finished."""
     done = [t for t in oracle.trials.values() if t.status in ("COMPLETED", "FAILED")]
-    progress.opening(title, tuner, len(done))
+    full = len(done) == len(oracle.trials) >= (oracle.max_trials or math.inf)
+    progress.opening(title, tuner, len(done), full or oracle.clock.out_of_time())
     first = progress.objectives[0].name
     for trial in done:
-        if trial.status == "COMPLETED":
-            progress.note(trial.trial_id, {first: trial.metrics.get_best_value(first)})
+        well = trial.status == "COMPLETED"
+        best = {first: trial.metrics.get_best_value(first)} if well else None
+        progress.note(trial.trial_id, best)
 
 
 def patience_of(early_stop):

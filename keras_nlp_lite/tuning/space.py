@@ -15,6 +15,7 @@ from keras_nlp_lite.training.optimizer import optimizer as make_optimizer
 from keras_nlp_lite.tuning.defaults import known_ranges
 from keras_nlp_lite.tuning.kt import keras_tuner
 from keras_nlp_lite.tuning.ranges import Fixed, as_range
+from keras_nlp_lite.tuning.refusals import check_values
 from keras_nlp_lite.tuning.scratch import ENCODER, Vocabularies, scratch_classifier
 
 # Arguments that `training.optimizer` takes.
@@ -30,6 +31,7 @@ OPTIMIZATION = (
     "accumulate",
 )
 TRAINING = (*OPTIMIZATION, "batch_size", "epochs")
+_WHOLE = ("epochs", "accumulate")  # numbers, though no default says so
 
 # Arguments whose lists are values: which classes there are is nobody's guess.
 _NO_CHOICE = ("class_names", "labels")
@@ -90,6 +92,12 @@ def space(model, *, preset=None, corpus=None, defaults=True, **ranges):
             "models.BagOfNgramsClassifier, or give `search` a function of KerasTuner's "
             "HyperParameters that returns a compiled model."
         )
+    if preset is not None and not hasattr(model, "from_preset"):
+        raise ValueError(
+            f"`preset` is for tasks on an encoder. Received: preset={preset!r} with "
+            f"{model.__name__}, which begins from nothing. Try models.TextClassifier, or "
+            "no preset."
+        )
     known, first = known_ranges(model, preset)
     taken = _arguments(model, preset)
     for name in ranges:
@@ -102,14 +110,17 @@ def space(model, *, preset=None, corpus=None, defaults=True, **ranges):
     for name, value in said.items():
         if name in _NO_CHOICE and not isinstance(value, Fixed):
             value = Fixed(value)
-        found[name] = as_range(name, value, first.get(name))
+        found[name] = as_range(name, value, first.get(name), name in _WHOLE)
     missing = [name for name in _needed(model) if name not in found]
     if missing and not (preset and missing == ["backbone"]):
         raise ValueError(
             f"{model.__name__} needs {', '.join(missing)}. Received: "
             f"{', '.join(ranges) or 'nothing'}. Try space(..., {missing[0]}=...)."
         )
-    return Space(model, found, preset=preset, corpus=corpus)
+    made = Space(model, found, preset=preset, corpus=corpus)
+    if preset is None and not _from_nothing(model, preset):
+        check_values(made, [name for name in ranges if name not in _NO_CHOICE])
+    return made
 
 
 class Space(keras_tuner.HyperModel):
@@ -151,9 +162,17 @@ class Space(keras_tuner.HyperModel):
 
     def build(self, hp):
         """A compiled model, without a vocabulary where one is still to be learned."""
-        settings = self.settings(hp)
-        training = {n: settings.pop(n) for n in TRAINING if n in settings}
-        return self.compiled(self._model(settings), training)
+        return self.make(self.settings(hp))
+
+    def make(self, settings):
+        """A compiled model, of a trial's arguments.
+
+        Args:
+            settings: dict, as the method of that name gives it.
+        """
+        training = {n: settings[n] for n in TRAINING if n in settings}
+        rest = {n: value for n, value in settings.items() if n not in TRAINING}
+        return self.compiled(self._model(rest), training)
 
     def compiled(self, model, training):
         """The model, compiled with what a trial says of its training."""

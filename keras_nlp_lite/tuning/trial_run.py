@@ -146,7 +146,7 @@ class TrialRun:
         hp = trial.hyperparameters
         model = self.hypermodel.build(hp)
         judge = first_logged(self.objectives)
-        best, stop = BestEpoch(judge), StopAt(self.deadline)
+        best, stop = BestEpoch(judge, self.objectives), StopAt(self.deadline)
         history = self.hypermodel.fit(
             hp,
             model,

@@ -39,6 +39,8 @@ def test_several_objectives_come_with_commas(run, reviews, tmp_path):
         ("--space ngram", "Did you mean 'ngrams'?"),
         ("--set ngrams", "--set takes NAME=VALUES"),
         ("--set max_token=5", "Did you mean 'max_tokens'?"),
+        ("--set num_classes=3", "--data says how many classes"),
+        ("--set preset=x", "Try --preset"),
         ("--preset x", "--preset is for encoder"),
         ("--tuner gird", "Did you mean 'grid'?"),
         ("--direction up", "must be one of 'max', 'min'"),

@@ -93,6 +93,8 @@ def test_a_model_without_attention_is_refused_before_training(tmp_path):
 def test_a_single_text_is_no_list_of_texts(tmp_path):
     with pytest.raises(ValueError, match="list of texts.*'good'.*Try .'good'."):
         TensorBoard(tmp_path, attention_texts="good")
+    with pytest.raises(ValueError, match="must be a list of texts. Received: 3 among"):
+        TensorBoard(tmp_path, attention_texts=["good", 3])
 
 
 # The picture

@@ -71,6 +71,31 @@ def test_what_is_no_range_is_refused(said):
         as_range("a", said)
 
 
+def test_a_step_that_leaves_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"a step of 50 in a range of 32. Try a=\(32,"):
+        as_range("a", (32, 64, 50))
+    assert as_range("a", (32, 64, 32)).step == 32
+
+
+def test_a_range_of_whole_ends_and_parts_as_steps_is_one_of_parts():
+    hp, _ = declared("a", (0, 1, 0.25))
+    assert list(hp.space[0].values) == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_parts_are_refused_where_the_default_is_a_whole_number():
+    with pytest.raises(ValueError, match=r"`a` takes whole numbers.*Try a=\(16, 64\)"):
+        as_range("a", (16.0, 64.0), default=32)
+    assert as_range("a", (0, 0.5), default=0.0).high == 0.5
+
+
+def test_hyperparameters_of_keras_tuner_are_refused_as_values():
+    choice = keras_tuner.engine.hyperparameters.Choice("a", [1, 2])
+    with pytest.raises(ValueError, match=r"Received: a=Choice.*Try a=\[a, b\]"):
+        as_range("a", choice)
+    with pytest.raises(ValueError, match="A space takes a value, a list or a tuple"):
+        as_range("a", keras_tuner.HyperParameters())
+
+
 def test_no_choice_is_refused():
     with pytest.raises(ValueError, match=r"A choice needs values. Received: a=\[\]"):
         as_range("a", [])

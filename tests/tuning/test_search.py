@@ -15,8 +15,10 @@ import pytest
 from keras_nlp_lite import models, tuning
 from keras_nlp_lite.tuning import clock
 from keras_nlp_lite.tuning.clock import seconds_of
+from keras_nlp_lite.tuning.differences import differences
+from keras_nlp_lite.tuning.folder import fingerprint
 from keras_nlp_lite.tuning.grid import GridOracle
-from keras_nlp_lite.tuning.objectives import objectives_of
+from keras_nlp_lite.tuning.objectives import numbers_of, objectives_of
 from keras_nlp_lite.tuning.oracles import oracle_class
 from keras_nlp_lite.tuning.trial_run import RESULT
 from tests.tuning.small import points, regression, search
@@ -295,6 +297,33 @@ def test_another_search_in_the_folder_is_refused_unless_it_may_go(tmp_path):
     assert result.trials[0].epochs == [2]
 
 
+def test_another_searchs_message_names_each_argument_that_differs(tmp_path):
+    def of(directory, **said):
+        space = tuning.space(models.BagOfNgramsClassifier, num_classes=2, **said)
+        search_texts(space, directory, max_trials=1, epochs=1)
+
+    of(tmp_path, ngrams=[1, 2, 3])
+    with pytest.raises(ValueError) as refusal:
+        of(tmp_path, ngrams=[1, 2], learning_rate=0.1)
+    assert "ngrams=1 | 2, learning_rate=0.1; there, " in str(refusal.value)
+    there = "there, ngrams=1 | 2 | 3, learning_rate=0.0002 to 0.02 log. Try"
+    assert there in str(refusal.value)
+
+
+def test_long_values_are_shown_where_they_differ():
+    there = {"fixed": {"names": "x" * 300 + "old"}, "space": []}
+    ((name, was, now),) = differences(there, {"fixed": {"names": "x" * 300 + "new"}})
+    assert (name, was[-3:], now[-3:]) == ("names", "old", "new") and len(was) < 70
+
+
+def test_a_directory_that_is_a_file_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for directory in (file, file / "search"):
+        with pytest.raises(ValueError, match="`directory` must be a folder"):
+            search(directory)
+
+
 def test_a_search_on_other_validation_data_is_another_search(tmp_path):
     search(tmp_path, max_trials=1)
     x, y = points()
@@ -310,6 +339,35 @@ def test_a_search_on_other_validation_data_is_another_search(tmp_path):
             epochs=3,
             verbose=0,
         )
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda t: np.array(t, object)])
+def test_validation_texts_may_be_in_any_alphabet(kind):
+    texts = ["schön", "großartig", "最高", "plain"]
+    found = fingerprint((kind(texts), [1, 0, 1, 0]))
+    assert found == fingerprint((kind(texts), [1, 0, 1, 0]))
+    assert found != fingerprint((kind(["schon", *texts[1:]]), [1, 0, 1, 0]))
+
+
+def test_a_search_goes_on_with_texts_in_any_alphabet(tmp_path):
+    space = tuning.space(
+        models.BagOfNgramsClassifier, num_classes=2, defaults=False, ngrams=[1, 2]
+    )
+    data = np.array(["schön", "nicht schön"] * 4, object), [1, 0] * 4
+    found = [
+        tuning.search(
+            *(space, data, data),
+            objective="val_accuracy",
+            direction="max",
+            directory=tmp_path,
+            max_trials=1,
+            epochs=1,
+            tensorboard=False,
+            verbose=0,
+        )
+        for _ in range(2)
+    ]
+    assert found[0].trials == found[1].trials
 
 
 def test_trials_of_workers_that_are_gone_go_to_whoever_asks(tmp_path):
@@ -353,6 +411,21 @@ def test_an_objective_that_is_not_logged_ends_the_search_with_those_that_are(tmp
         ValueError, match=r"'val_f1', which is not there; an epoch has loss, val_loss"
     ):
         search(tmp_path, objective="val_f1")
+
+
+def test_one_unknown_objective_of_several_ends_the_search_with_a_guess(tmp_path):
+    with pytest.raises(ValueError, match=r"objective='sise'.*Did you mean 'size'\?$"):
+        search(tmp_path, objective=["val_loss", "sise"], direction=["min", "min"])
+    (trial,) = tuning.SearchResult(tmp_path).trials
+    assert trial.status == "RUNNING"  # no failure of its own
+
+
+def test_an_objective_that_is_not_there_comes_with_what_to_try():
+    logs = {"loss": 1.0, "val_loss": 2.0}
+    with pytest.raises(ValueError, match=r"Did you mean 'val_loss'\?$"):
+        numbers_of(logs, *objectives_of("val_los", "min"))
+    with pytest.raises(ValueError, match=r"has loss\. Try to give `val`\.$"):
+        numbers_of({"loss": 1.0}, *objectives_of("val_loss", "min"))
 
 
 def test_metrics_that_are_vectors_are_left_out_and_no_objective(tmp_path):
@@ -428,10 +501,47 @@ def test_each_trial_has_a_line_and_the_best_so_far(tmp_path, capsys):
     said = capsys.readouterr().out
     lines = said.splitlines()
     assert lines[0] == ("Search of regression: random, 2 trials, for val_loss (min).")
-    assert lines[1].startswith("  1/2  val_loss ") and "rate=0.001 bias=no" in lines[1]
+    assert lines[1].startswith("  1/2  trial 0  val_loss ")
+    assert "rate=0.001 bias=no" in lines[1]
     assert all(len(line) <= 100 for line in lines)
+    search(tmp_path, max_trials=3, verbose=1)
+    said = capsys.readouterr().out
+    assert "2 trials are done already; the search goes on." in said
+    assert "\n  3/3  trial 2  val_loss " in said
+
+
+def test_a_finished_search_says_that_nothing_is_left(tmp_path, capsys):
+    search(tmp_path, max_trials=3)
     search(tmp_path, max_trials=2, verbose=1)
-    assert "2 trials are done already" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 trials are done already; none is left to run." in said
+
+
+def test_a_result_prints_as_a_table_of_the_trials_by_their_ids(tmp_path):
+    settings = {"tuner": "hyperband", "epochs": 9, "early_stop": False, "keep": "all"}
+    result = search(tmp_path, max_trials=2, **settings)
+    lines = str(result.table()).splitlines()
+    assert lines[0].strip() == "regression: 2 of 2 trials ended well"
+    assert lines[2].replace("┃", " ").split() == [
+        *("trial", "val_loss", "epochs", "seconds", "arguments")
+    ]
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in lines[4:6]]
+    shown = [
+        [t.trial_id, f"{t.metrics['val_loss']:.4g}", str(*t.epochs)]
+        for t in result.completed()
+    ]
+    assert rows == shown and {row[2] for row in rows} == {"9", "1"}
+    assert "epochs" not in str(search(tmp_path / "even", max_trials=2).table())
+
+
+def test_a_result_says_in_a_line_what_it_is(tmp_path):
+    result = search(tmp_path, max_trials=2)
+    best = (
+        f"best val_loss {result.best_score:.4g} in trial {result.best_trial().trial_id}"
+    )
+    assert repr(result) == (
+        f"SearchResult({str(tmp_path)!r}): regression, 2 of 2 trials ended well, {best}"
+    )
 
 
 def test_several_objectives_give_a_front_and_its_picture(tmp_path):
@@ -463,6 +573,9 @@ def test_several_objectives_give_a_front_and_its_picture(tmp_path):
     result.plot(tmp_path / "front.svg")
     picture = (tmp_path / "front.svg").read_text()
     assert picture.count("<circle") == 3 * 6  # a panel for each beside the first
+    assert f"<title>trial {front[0].trial_id}: " in picture
+    with pytest.raises(ValueError, match=r"The picture is an SVG.*Try '.*front\.svg'"):
+        result.plot(tmp_path / "front.png")
     with pytest.raises(ValueError, match="two objectives or more"):
         search(tmp_path / "one", max_trials=1).plot(tmp_path / "one.svg")
 
@@ -470,6 +583,12 @@ def test_several_objectives_give_a_front_and_its_picture(tmp_path):
 def test_a_folder_without_a_search_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be the folder of a search"):
         tuning.SearchResult(tmp_path)
+
+
+@pytest.mark.parametrize("said", [[keras.callbacks.EarlyStopping()], keras.Model])
+def test_callbacks_that_all_trials_would_share_are_refused(said, tmp_path):
+    with pytest.raises(ValueError, match=r"Try callbacks=lambda: \[\.\.\.\]\."):
+        search(tmp_path, callbacks=said)
 
 
 def test_what_is_no_space_is_refused(tmp_path):

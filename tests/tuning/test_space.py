@@ -1,5 +1,7 @@
 """Spaces of models: what varies by default, and what comes of what is said."""
 
+import random
+
 import keras
 import keras_tuner
 import pytest
@@ -154,6 +156,40 @@ def test_an_unknown_argument_is_refused_with_a_guess():
         tuning.space(models.BagOfNgramsClassifier, num_classes=2, max_token=[1])
     with pytest.raises(ValueError, match="Did you mean 'learning_rate'"):
         tuning.space(models.BagOfNgramsClassifier, num_classes=2, learning_rates=[1])
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"mode": ["multi_hot", "tfidf"]}, "mode='tfidf'. Did you mean 'tf_idf'"),
+        ({"ngrams": [1, 0]}, "`ngrams` must be an integer of at least 1"),
+        ({"max_tokens": (1e4, 5e4)}, r"Try max_tokens=\(10000, 50000\)"),
+        ({"epochs": (1.0, 5.0)}, "`epochs` takes whole numbers"),
+        ({"preset": "bert-folder"}, "`preset` is for tasks on an encoder"),
+    ],
+    ids=str,
+)
+def test_what_no_trial_could_use_is_refused_at_once(said, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        tuning.space(models.BagOfNgramsClassifier, num_classes=2, **said)
+
+
+def test_values_that_suit_some_values_of_others_are_taken():
+    space = tuning.space(
+        models.TransformerClassifier,
+        num_classes=2,
+        embedding_dim=[32, 48],
+        num_heads=[2, 3],  # 3 goes with 48 alone
+    )
+    assert space.ranges["num_heads"].values == (2, 3)
+
+
+def test_making_a_space_draws_no_random_numbers():
+    keras.utils.set_random_seed(3)
+    wanted = random.random()
+    keras.utils.set_random_seed(3)
+    tuning.space(models.AveragedEmbeddingClassifier, num_classes=2, dropout=[0.1, 0.2])
+    assert random.random() == wanted
 
 
 def test_a_missing_argument_is_refused():
