@@ -7,8 +7,8 @@
 //   scale, bias  [outputs]  float
 //
 // All arrays are dense and row-major. Sums run in float. Where W is int8, a row of x is rounded
-// to 16 bits of its largest element first, and meets W in whole numbers. Results do not depend on the number
-// of workers. Any number of rows is right; W is read once for every 32 of them.
+// to 16 bits of its largest element first, and meets W in whole numbers. Results do not depend
+// on the number of workers. Any number of rows is right; W is read once for every 32 of them.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,9 @@ struct Meeting<Int8> {
   }
 
   static KNL_INLINE Ints InEachLane(const int16_t* x) {
-    return (Ints)SplatWord((const float*)x);
+    uint32_t pair;  // which may lie at an odd place
+    memcpy(&pair, x, sizeof(pair));
+    return (Ints)(pair + Bits{});
   }
   static KNL_INLINE Ints ReadRow(const int16_t* x) { return (Ints)Load((const float*)x); }
 

@@ -139,9 +139,11 @@ int ManyTasks() {
                               {33, 403, 401}, {70, 391, 200}};
   for (const auto& s : sizes) {
     for (unsigned options : {kAll & ~kTransposed, kAll | kTransposed}) {
-      const Element element = kElements[cases % 3];
-      Check(MakeCase(s[0], s[1], s[2], element, Weights::kFloat32, options, cases));
-      ++cases;
+      for (Weights weights : {Weights::kFloat32, Weights::kInt8}) {
+        const Element element = kElements[cases % 3];
+        Check(MakeCase(s[0], s[1], s[2], element, weights, options, cases));
+        ++cases;
+      }
     }
   }
   return cases;
@@ -172,18 +174,23 @@ int StrangeRows() {
   int cases = 0;
   for (Weights weights : kWeights) {
     for (float strange : {NAN, INFINITY, 0.0f, 1e-38f}) {
-      Case c = MakeCase(3, 40, 33, Element::kFloat32, weights, kScale, ++cases);
-      const Array before = Run(c, 1);
-      for (int64_t i = 40; i < 80; ++i) c.x.data<float>()[i] = std::isfinite(strange) ? strange : 1;
-      c.x.data<float>()[47] = strange;
-      const Array y = Run(c, 1);
-      for (int64_t i = 0; i < 3 * 33; ++i) {
-        const float now = y.data<float>()[i];
-        if (i / 33 != 1 && now != before.data<float>()[i]) Fail("%s: row %d", c.name.c_str(), 1);
-        if (i / 33 == 1 && std::isfinite(now) != std::isfinite(strange)) {
-          Fail("%s: %g of %g", c.name.c_str(), now, strange);
+      const Case c = MakeCase(3, 40, 33, Element::kFloat32, weights, kScale, ++cases);
+      Case changed = c;
+      float* row = changed.x.data<float>() + 40;
+      for (int64_t i = 0; i < 40; ++i) row[i] = std::isfinite(strange) ? strange : 1;
+      row[7] = strange;
+      OnEveryInstructionSet(kEverySet, [&](const char* set) {
+        const Array before = Run(c, 1), y = Run(changed, 1);
+        for (int64_t i = 0; i < 3 * 33; ++i) {
+          const float now = y.data<float>()[i];
+          if (i / 33 != 1 && now != before.data<float>()[i]) {
+            Fail("%s on %s: another row changed", c.name.c_str(), set);
+          }
+          if (i / 33 == 1 && std::isfinite(now) != std::isfinite(strange)) {
+            Fail("%s on %s: %g of %g", c.name.c_str(), set, now, strange);
+          }
         }
-      }
+      });
     }
   }
   return cases;

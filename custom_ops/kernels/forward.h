@@ -207,7 +207,7 @@ void Forward(const Attention& a, const ForwardArrays& arrays, const ForwardTask&
           if (drops && r % 2 == 0) pair.Draw(a.seed, scores.dropout_row(), query + r, key);
           const Bits* bits = drops ? pair.bits[r % 2] : nullptr;
           float* weights = room.weights + r * (kPanel / kPair);
-          if (key_vectors == kPanelVectors) {
+          if (key_vectors == kPanelVectors) {  // a constant, for the compiler
             WeighRow<Format, kPanelVectors>(products, kPanelVectors, factor_left, running, width,
                                             rate, bits, weights);
           } else if (key_vectors > kPanelVectors / 2) {

@@ -27,8 +27,9 @@ def few_rows_matmul(x, kernel, bias=None, *, transpose=False, scale=None):
             want it.
 
     Returns:
-        float [..., F] in x's dtype. Sums run in float32 (float64 for float64). It has
-        gradients by all but an int8 kernel.
+        float [..., F] in x's dtype. Sums run in float32 (float64 for float64); with an
+        int8 kernel a row of x may be rounded to 16 bits of its largest element first.
+        It has gradients by all but an int8 kernel.
 
     Raises:
         ValueError: Shapes or dtypes that do not fit together.

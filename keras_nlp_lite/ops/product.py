@@ -45,8 +45,10 @@ def _of_integers(layer, x, width):
     scale = keras.ops.cast(keras.ops.reshape(layer.kernel_scale, (-1,)), "float32")
     if is_step(x):
         return few_rows_matmul(x, kernel, scale=1 / scale)
-    y = keras.ops.cast(matmul(x, kernel), "float32")  # a scale of 16 bits would be off
-    return keras.ops.cast(y / scale, x.dtype)
+    # Sums of whole numbers pass what float16 can hold, and a scale of 16 bits would be off.
+    half = keras.backend.standardize_dtype(x.dtype) == "float16"
+    y = matmul(keras.ops.cast(x, "float32") if half else x, kernel)
+    return keras.ops.cast(keras.ops.cast(y, "float32") / scale, x.dtype)
 
 
 def heads(x, *layers):

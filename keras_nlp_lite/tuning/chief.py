@@ -110,7 +110,8 @@ def serve(oracle):
                 quiet += 1
     finally:
         server.stop(None)
-    if not servicer.stop_triggered:
+    in_time = oracle.clock is None or not oracle.clock.out_of_time()
+    if not servicer.stop_triggered or (oracle._retry_queue and in_time):
         raise ValueError(
             "Workers stay until the search is over. Received: none that is left, after "
             f"{len(oracle.end_order)} trials have ended. What went wrong is in what "

@@ -23,7 +23,10 @@ class Clock:
     def __init__(self, folder, budget=None):
         self.budget = budget
         self._path = os.path.join(folder, SECONDS)
-        self._earlier = read_json(self._path) or 0.0
+        try:
+            self._earlier = read_json(self._path) or 0.0
+        except ValueError:  # a power cut left it empty
+            self._earlier = 0.0
         self._since = time.monotonic()
 
     def seconds(self):

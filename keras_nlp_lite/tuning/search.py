@@ -193,6 +193,9 @@ def search(
             oracle = chief.oracle_of_chief(oracle)
             oracle.get_space()  # waits for the chief, and so for its folder
             check_settings(directory, settings)
+            clock = Clock(
+                directory, seconds
+            )  # of this search, now that the chief began
         else:
             if not oracle.reload():
                 oracle.save()
@@ -252,7 +255,7 @@ def _work(oracle, run, progress):
         trial.hyperparameters.values = {k: short(v) for k, v in values.items()}
         try:
             result = run.run(trial)
-        except (keras_tuner.errors.FatalError, KeyboardInterrupt):
+        except BaseException:
             trial.status = status.INVALID  # given back: a chief need not wait for it
             oracle.end_trial(trial)
             raise

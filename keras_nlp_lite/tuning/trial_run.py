@@ -73,8 +73,9 @@ class TrialRun:
         """
         folder = trial_folder(self.directory, trial.trial_id)
         result = read_json(os.path.join(folder, RESULT))
-        if result is None or result["values"] != trial.hyperparameters.values:
+        if result is None or result.get("asked") != trial.hyperparameters.values:
             result = self._start(trial, folder)
+        trial.hyperparameters.values = result["values"]
         if self.board is not None:
             values = {
                 name: value
@@ -106,7 +107,7 @@ class TrialRun:
     def _result(self, trial, starts):
         start = time.perf_counter()
         result = {
-            "values": dict(trial.hyperparameters.values),
+            "asked": dict(trial.hyperparameters.values),
             "metrics": None,
             "epochs": [],
             "cut_short": False,
@@ -136,6 +137,8 @@ class TrialRun:
         except Exception as error:
             result["message"] = f"{type(error).__name__}: {error}"
             result["traceback"] = traceback.format_exc()
+        # With those that only building the model found.
+        result["values"] = dict(trial.hyperparameters.values)
         result["seconds"] = time.perf_counter() - start
         return result
 

@@ -54,7 +54,7 @@ def test_a_chief_and_two_workers_find_what_one_process_finds(tmp_path):
         wait_until_it_listens(processes[0], port)
         processes += [start(one, port, tmp_path / "many", *workers) for one in workers]
         for process in processes:
-            said, errors = process.communicate()
+            said, errors = process.communicate(timeout=300)
             assert process.returncode == 0, errors
             assert said.startswith("8 done") or process is not processes[0]
     finally:
@@ -93,7 +93,7 @@ def serving(tmp_path, monkeypatch):
 def test_a_chief_ends_when_no_trial_is_left(serving, tmp_path):
     oracle, served = serving
     assert len(search(tmp_path).trials) == 7
-    served.result()
+    served.result(60)
     assert not oracle.ongoing_trials
 
 
@@ -109,7 +109,7 @@ def test_workers_that_give_up_give_their_trial_back_and_end_the_chief(
     with pytest.raises(
         ValueError, match=r"Received: none that is left, after 1 trials"
     ):
-        served.result()
+        served.result(60)
     left = [t.status for t in SearchResult(tmp_path).trials]
     assert left == ["COMPLETED", "RUNNING"]
 
@@ -124,7 +124,7 @@ def test_workers_whose_trials_all_fail_end_the_chief(serving, tmp_path):
     with pytest.raises(
         ValueError, match=r"Received: none that is left, after 6 trials"
     ):
-        served.result()
+        served.result(60)
 
 
 def test_a_worker_that_finds_no_chief_ends_with_a_sentence(tmp_path, monkeypatch):

@@ -19,7 +19,10 @@ if __name__ == "__main__":
     pathlib.Path(f"{folder}.{me}").touch()
 
     def wait_for_all():
+        until = time.monotonic() + 120
         while not all(pathlib.Path(f"{folder}.{name}").exists() for name in names):
+            if time.monotonic() > until:
+                raise TimeoutError(f"Not all of {names} came.")
             time.sleep(0.01)
         return []
 
