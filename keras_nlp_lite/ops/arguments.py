@@ -141,7 +141,7 @@ def _check_dtypes(options):
     if mask is not None and _kind(mask) == "float":
         raise ValueError(
             "`padding_mask` must be of bool, True at keys to see. Received: "
-            f"padding_mask.dtype={mask.dtype}. Try `bias` for what is added to scores."
+            f"padding_mask.dtype={_dtype(mask)}. Try `bias` for what is added to scores."
         )
     if bias is not None and _kind(bias) == "bool":
         raise ValueError(
@@ -153,7 +153,7 @@ def _check_dtypes(options):
             if options.get(one) is not None and _kind(options[one]) != "int":
                 raise ValueError(
                     f"`{one}` must be of integers. Received: "
-                    f"{one}.dtype={options[one].dtype}."
+                    f"{one}.dtype={_dtype(options[one])}."
                 )
 
 
@@ -330,8 +330,12 @@ def _tensor(x):
 
 def _kind(x):
     """ "bool", "int" or "float" """
-    dtype = keras.backend.standardize_dtype(x.dtype)
+    dtype = _dtype(x)
     return "float" if "float" in dtype else "int" if "int" in dtype else "bool"
+
+
+def _dtype(x):
+    return keras.backend.standardize_dtype(x.dtype)
 
 
 def _symbolic(x):
