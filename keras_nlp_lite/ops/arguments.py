@@ -246,7 +246,7 @@ def _check_numbers(options):
             raise ValueError(
                 f"`{name}` must be a positive number, or None. Received: {name}={x!r}."
             )
-    if not isinstance(options["causal"], (bool, np.bool_)):
+    if not isinstance(options["causal"], (bool, np.bool_, int)):
         raise ValueError(
             f"`causal` must be True or False. Received: causal={options['causal']!r}."
         )
