@@ -11,16 +11,14 @@ from keras_nlp_lite.checks import check_fraction
 from keras_nlp_lite.ops.philox import dropout_threshold
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-TENSORS = (
-    "padding_mask",
+_WHOLE = (
     "key_lengths",
     "segment_ids",
     "key_segment_ids",
     "row_splits",
     "key_row_splits",
-    "bias",
-    "alibi_slopes",
-)
+)  # numbers
+TENSORS = ("padding_mask", *_WHOLE, "bias", "alibi_slopes")
 
 
 def tensors(q, k, v, options):
@@ -148,13 +146,12 @@ def _check_dtypes(options):
             "`bias` must be of floats, which are added to scores. Received: "
             "bias.dtype=bool. Try keras.ops.where(mask, 0.0, -numpy.inf)."
         )
-    for name in ("key_lengths", "segment_ids", "row_splits"):
-        for one in (name, f"key_{name}"):
-            if options.get(one) is not None and _kind(options[one]) != "int":
-                raise ValueError(
-                    f"`{one}` must be of integers. Received: "
-                    f"{one}.dtype={_dtype(options[one])}."
-                )
+    for name in _WHOLE:
+        x = options[name]
+        if x is not None and _kind(x) != "int":
+            raise ValueError(
+                f"`{name}` must be of integers. Received: {name}.dtype={_dtype(x)}."
+            )
 
 
 def _check_shapes(q, k, v, packed):
@@ -246,7 +243,7 @@ def _check_numbers(options):
             raise ValueError(
                 f"`{name}` must be a positive number, or None. Received: {name}={x!r}."
             )
-    if not isinstance(options["causal"], (bool, np.bool_, int)):
+    if not isinstance(options["causal"], (int, np.bool_)):
         raise ValueError(
             f"`causal` must be True or False. Received: causal={options['causal']!r}."
         )
