@@ -3,8 +3,8 @@
     python benchmarks/imdb_accuracy.py --preset FOLDER --data-dir aclImdb
 
 The encoder (a folder of Hugging Face or a preset; MiniLM of 22 million weights in what was
-measured) is fine-tuned on 25,000 reviews of at most 256 tokens, and tested on the 25,000:
-with the ends of long reviews cut, as in training, and with their middles cut. Two epochs
+measured) is fine-tuned on 25,000 reviews of at most 256 tokens, and tested on the 25,000.
+Long reviews lose their middles: the last sentences tell more than those in between. Two epochs
 take three quarters of an hour on two cores with bfloat16.
 """
 
@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--dtype", default="mixed_bfloat16")
+    parser.add_argument("--truncate", default="middle", help="or round_robin: the ends")
     parser.add_argument("--batches", type=int, help="of each split, for a try")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -39,7 +40,7 @@ def main():
         train, test = train.take(options.batches), test.take(options.batches)
 
     preprocessor = knl.models.TextClassifierPreprocessor.from_preset(
-        options.preset, sequence_length=256
+        options.preset, sequence_length=256, truncate=options.truncate
     )
     backbone = knl.models.Backbone.from_preset(options.preset, dtype=options.dtype)
     model = knl.models.TextClassifier(
@@ -50,10 +51,8 @@ def main():
     start = time.perf_counter()
     model.fit(train, epochs=options.epochs)
     print(f"{(time.perf_counter() - start) / 60:.1f} minutes of fit")
-    for truncate in ("round_robin", "middle"):
-        preprocessor.truncate = truncate
-        found = model.evaluate(test, return_dict=True, verbose=0)
-        print(f"{truncate}: {found['accuracy']:.4f} of the test reviews", flush=True)
+    found = model.evaluate(test, return_dict=True)
+    print(f"{found['accuracy']:.4f} of the test reviews")
 
 
 if __name__ == "__main__":
