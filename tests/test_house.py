@@ -15,6 +15,7 @@ FLOORS = {
     "untuned": 0,
     "version": 0,
     "ops": 1,
+    "svg": 1,
     "workers": 1,
     "optimizers": 1,
     "metrics": 2,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_nlp_lite.checks import check_positive, check_positive_int
+from keras_nlp_lite.svg import write_svg
 from keras_nlp_lite.training.curve_svg import curve_svg
 from keras_nlp_lite.training.rehearsal import prepared_batches, rehearsal
 
@@ -46,12 +47,7 @@ class LearningRateCurve:
         Raises:
             ValueError: `path` does not end in .svg.
         """
-        if not str(path).endswith(".svg"):
-            raise ValueError(
-                f"The picture is an .svg file. Received: path={str(path)!r}."
-            )
-        with open(path, "w") as file:
-            file.write(self._repr_svg_())
+        write_svg(path, self._repr_svg_())
 
     def _repr_svg_(self):
         return curve_svg(

@@ -6,7 +6,7 @@ import os
 import keras
 import numpy as np
 
-from keras_nlp_lite.atomic import replacing
+from keras_nlp_lite.svg import write_svg
 from keras_nlp_lite.tuning.objectives import Objective
 from keras_nlp_lite.tuning.oracles import read_state
 from keras_nlp_lite.tuning.pareto import pareto_front
@@ -180,11 +180,6 @@ class SearchResult:
         Raises:
             ValueError: there is one objective only, or the path has another ending.
         """
-        if not os.fspath(path).lower().endswith(".svg"):
-            raise ValueError(
-                "The picture is an SVG. Received: "
-                f"path={os.fspath(path)!r}. Try {os.path.splitext(path)[0] + '.svg'!r}."
-            )
         if len(self.objectives) < 2:
             raise ValueError(
                 "A front takes two objectives or more. Received: "
@@ -198,11 +193,7 @@ class SearchResult:
             [t.trial_id in front for t in done],
             [t.trial_id for t in done],
         )
-        with (
-            replacing(path) as temporary,
-            open(temporary, "w", encoding="utf-8") as file,
-        ):
-            file.write(picture)
+        write_svg(path, picture)
 
     def table(self, most=None):
         """The trials, best first and failed ones last, to print: a rich Table.

@@ -193,9 +193,7 @@ def search(
             oracle = chief.oracle_of_chief(oracle)
             oracle.get_space()  # waits for the chief, and so for its folder
             check_settings(directory, settings)
-            clock = Clock(
-                directory, seconds
-            )  # of this search, now that the chief began
+            clock = Clock(directory, seconds)  # the chief has begun it anew, perhaps
         else:
             if not oracle.reload():
                 oracle.save()

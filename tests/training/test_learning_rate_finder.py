@@ -146,7 +146,7 @@ def test_the_picture_is_an_svg_with_a_point_for_each_finite_loss(tmp_path):
     for circle in root.iter(f"{SVG}circle"):
         assert 0 <= float(circle.get("cx")) <= float(root.get("width"))
         assert 0 <= float(circle.get("cy")) <= float(root.get("height"))
-    with pytest.raises(ValueError, match=r"\.svg file. Received: path='curve.png'"):
+    with pytest.raises(ValueError, match=r"path='curve.png'. Try 'curve.svg'"):
         curve.plot("curve.png")
 
 

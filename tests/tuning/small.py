@@ -5,6 +5,9 @@ import numpy as np
 
 from keras_nlp_lite import tuning
 
+TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", "so so"] * 4
+LABELS = [1, 0, 0, 1, 1, 0] * 4
+
 
 def points():
     """(x [24, 2], y [24, 1], a linear function of x)"""
@@ -37,3 +40,22 @@ def search(directory, space=regression, **settings):
         **settings,
     }
     return tuning.search(space, points(), points(), directory=directory, **settings)
+
+
+def search_texts(space, directory, **settings):
+    data = TEXTS, LABELS
+    return tuning.search(
+        space,
+        data,
+        data,
+        objective="val_accuracy",
+        direction="max",
+        directory=directory,
+        tensorboard=False,
+        verbose=0,
+        **settings,
+    )
+
+
+def values_of(result):
+    return [trial.values for trial in result.trials]
