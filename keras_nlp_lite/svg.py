@@ -16,10 +16,10 @@ def write_svg(path, picture):
         ValueError: the path has another ending.
     """
     path = os.fspath(path)
-    start, ending = os.path.splitext(path)
-    if ending.lower() != ".svg":
+    if not path.lower().endswith(".svg"):
+        better = os.path.splitext(path)[0] + ".svg"
         raise ValueError(
-            f"The picture is an SVG. Received: path={path!r}. Try {start + '.svg'!r}."
+            f"The picture is an SVG. Received: path={path!r}. Try {better!r}."
         )
     with (
         replacing(path) as temporary,

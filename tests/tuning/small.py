@@ -1,4 +1,4 @@
-"""A space whose trials take a fraction of a second, for the tests of searches."""
+"""Spaces and data whose trials take a fraction of a second, for the tests of searches."""
 
 import keras
 import numpy as np
@@ -43,6 +43,7 @@ def search(directory, space=regression, **settings):
 
 
 def search_texts(space, directory, **settings):
+    """The same on `TEXTS`."""
     data = TEXTS, LABELS
     return tuning.search(
         space,
@@ -58,4 +59,5 @@ def search_texts(space, directory, **settings):
 
 
 def values_of(result):
+    """What each trial was given, in their order."""
     return [trial.values for trial in result.trials]

@@ -11,10 +11,7 @@ import pytest
 from keras_nlp_lite import models, tuning
 from keras_nlp_lite.tuning import on_ray
 from keras_nlp_lite.tuning.folder import alone_in
-from tests.tuning.small import points, regression
-
-TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", "so so"] * 4
-LABELS = [1, 0, 0, 1, 1, 0] * 4
+from tests.tuning.small import LABELS, TEXTS, points, regression
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ import pytest
 from keras_nlp_lite import data, models, tuning
 from keras_nlp_lite.tuning.defaults import own
 from keras_nlp_lite.tuning.space import TRAINING, _rebatched, declared
+from tests.tuning.small import LABELS, TEXTS
 
-TEXTS = ["good", "not good", "bad", "not bad at all", "good and bad", "so so"] * 4
-LABELS = [1, 0, 0, 1, 1, 0] * 4
 BASELINES = (
     models.BagOfNgramsClassifier,
     models.AveragedEmbeddingClassifier,
