@@ -221,6 +221,28 @@ const char* Launch(void (*kernel)(Parameters...), const LaunchOn& on, Arguments.
   return nullptr;
 }
 
+inline const char* Clear(void* memory, size_t bytes, void*) {
+  std::memset(memory, 0, bytes);
+  return nullptr;
+}
+
+// The device that is emulated; tests may change it.
+struct Gpu {
+  const char* problem = nullptr;
+  int version = Version();
+  int shared_bytes = SharedBytes();
+  int multiprocessors = 4;
+
+  static int& Version() {
+    static int version = 80;
+    return version;
+  }
+  static int& SharedBytes() {
+    static int bytes = 163 * 1024;
+    return bytes;
+  }
+};
+
 // ---- Where a thread is ----
 
 inline int Thread() { return emulated::Current()->now; }

@@ -49,6 +49,34 @@ const char* Launch(void (*kernel)(Parameters...), const LaunchOn& on, Arguments.
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
+// To zeros; null, or what CUDA says.
+inline const char* Clear(void* memory, size_t bytes, CUstream_st* stream) {
+  const cudaError_t error = cudaMemsetAsync(memory, 0, bytes, stream);
+  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+}
+
+// The current device.
+struct Gpu {
+  const char* problem = nullptr;
+  int version = 0;        // 90 for sm_90
+  int shared_bytes = 0;   // that a block can have
+  int multiprocessors = 0;
+
+  Gpu() {
+    int device, major = 0, minor = 0;
+    cudaError_t error = cudaGetDevice(&device);
+    const auto read = [&](cudaDeviceAttr attribute, int* to) {
+      if (error == cudaSuccess) error = cudaDeviceGetAttribute(to, attribute, device);
+    };
+    read(cudaDevAttrComputeCapabilityMajor, &major);
+    read(cudaDevAttrComputeCapabilityMinor, &minor);
+    read(cudaDevAttrMaxSharedMemoryPerBlockOptin, &shared_bytes);
+    read(cudaDevAttrMultiProcessorCount, &multiprocessors);
+    version = 10 * major + minor;
+    if (error != cudaSuccess) problem = cudaGetErrorString(error);
+  }
+};
+
 // ---- Where a thread is ----
 
 KNL_DEVICE int Thread() { return threadIdx.x; }
