@@ -139,11 +139,8 @@ KNL_KERNEL((BackwardShape<E, kWidth>::kThreads), 1) BackwardKernel(const Backwar
   const int key_row = warp % Shape::kKeyWarps * 16;  // of the warp, in the block
   const int part = warp / Shape::kKeyWarps;          // of the columns
   Part dk[1][kColumns / 8], dv[1][kColumns / 8];
-  KNL_UNROLL
-  for (int n = 0; n < kColumns / 8; ++n) {
-    KNL_UNROLL
-    for (int r = 0; r < 4; ++r) dk[0][n][r] = dv[0][n][r] = 0.0f;
-  }
+  Clear<1>(dk);
+  Clear<1>(dv);
 
   for (int i = 0; i < tiles; ++i) {
     const int query = query_of(i), head = head_of(i);
@@ -168,11 +165,8 @@ KNL_KERNEL((BackwardShape<E, kWidth>::kThreads), 1) BackwardKernel(const Backwar
 
     const Scores<kPlain> scores(a, place, head);
     Part s[1][kQueries / 8], ds[1][kQueries / 8];  // [keys, queries]
-    KNL_UNROLL
-    for (int n = 0; n < kQueries / 8; ++n) {
-      KNL_UNROLL
-      for (int r = 0; r < 4; ++r) s[0][n][r] = ds[0][n][r] = 0.0f;
-    }
+    Clear<1>(s);
+    Clear<1>(ds);
     MultiplyTurned<1, kQueries>(k_tile, key_row, q_tile(i), call.tf32, s);
     MultiplyTurned<1, kQueries>(v_tile, key_row, dout_tile(i), call.tf32, ds);
 
@@ -212,12 +206,8 @@ KNL_KERNEL((BackwardShape<E, kWidth>::kThreads), 1) BackwardKernel(const Backwar
       for (int piece = warp; piece < kQueries / 16 * (kWidth / 32); piece += Shape::kWarps) {
         const int row = piece % (kQueries / 16) * 16, column = piece / (kQueries / 16) * 32;
         if (column >= width) break;
-        Part dq[4];
-        KNL_UNROLL
-        for (int n = 0; n < 4; ++n) {
-          KNL_UNROLL
-          for (int r = 0; r < 4; ++r) dq[n][r] = 0.0f;
-        }
+        Part dq[1][4];
+        Clear<1>(dq);
         KNL_UNROLL
         for (int step = 0; step < kKeys / E::kDepth; ++step) {
           Factor<E> left, right;
@@ -225,7 +215,7 @@ KNL_KERNEL((BackwardShape<E, kWidth>::kThreads), 1) BackwardKernel(const Backwar
           KNL_UNROLL
           for (int n = 0; n < 2; ++n) {
             LoadRight(k_tile, step * E::kDepth, column + n * 16, &right);
-            Multiply(dq + 2 * n, left, right, call.tf32);
+            Multiply(dq[0] + 2 * n, left, right, call.tf32);
           }
         }
         KNL_UNROLL
@@ -235,7 +225,7 @@ KNL_KERNEL((BackwardShape<E, kWidth>::kThreads), 1) BackwardKernel(const Backwar
           float* const sums = call.dq_sum +
               ((place.query_row + at) * heads + head) * kWidth + column + 2 * p;
           KNL_UNROLL
-          for (int n = 0; n < 4; ++n) AtomicAdd2(sums + n * 8, dq[n][2 * h], dq[n][2 * h + 1]);
+          for (int n = 0; n < 4; ++n) AtomicAdd2(sums + n * 8, dq[0][n][2 * h], dq[0][n][2 * h + 1]);
         }
       }
     }

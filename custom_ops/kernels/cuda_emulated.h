@@ -380,6 +380,13 @@ struct Product {
   const uint32_t *a, *b;
 };
 
+// Tensor cores do not round their sums, they cut them (Fasi et al., "Numerical behavior of
+// NVIDIA tensor cores", 2021).
+inline float Cut(double sum) {
+  const float near = static_cast<float>(sum);
+  return std::fabs(near) > std::fabs(sum) ? std::nextafter(near, 0.0f) : near;
+}
+
 // Rows of `a`, columns of `b`, in the layout of mma.m16n8kK.
 template <int kDepth, class Read>
 void Multiply(void** all, Read read) {
@@ -405,9 +412,9 @@ void Multiply(void** all, Read read) {
     const Product& p = *static_cast<Product*>(all[lane]);
     for (int r = 0; r < 4; ++r) {
       const int row = lane / 4 + r / 2 * 8, column = lane % 4 * 2 + r % 2;
-      float sum = p.c[r];
-      for (int k = 0; k < kDepth; ++k) sum += a[row][k] * b[k][column];
-      p.c[r] = sum;
+      double sum = p.c[r];
+      for (int k = 0; k < kDepth; ++k) sum += double{a[row][k]} * b[k][column];
+      p.c[r] = Cut(sum);
     }
   }
 }

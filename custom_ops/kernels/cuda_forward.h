@@ -94,12 +94,8 @@ KNL_KERNEL((ForwardShape<E, kWidth>::kThreads), 1) ForwardKernel(const ForwardCa
   for (int m = 0; m < kTiles; ++m) {
     KNL_UNROLL
     for (int h = 0; h < 2; ++h) most[m][h] = -INFINITY, sum[m][h] = 0.0f;
-    KNL_UNROLL
-    for (int n = 0; n < kWidth / 8; ++n) {
-      KNL_UNROLL
-      for (int r = 0; r < 4; ++r) out[m][n][r] = 0.0f;
-    }
   }
+  Clear<kTiles>(out);
 
   for (int i = 0; i < tiles; ++i) {
     const int key = begin + i * kKeys;
@@ -113,14 +109,7 @@ KNL_KERNEL((ForwardShape<E, kWidth>::kThreads), 1) ForwardKernel(const ForwardCa
     if (call.ahead) load(i + 1);
     if (any) {
       Part s[kTiles][kKeys / 8];
-      KNL_UNROLL
-      for (int m = 0; m < kTiles; ++m) {
-        KNL_UNROLL
-        for (int n = 0; n < kKeys / 8; ++n) {
-          KNL_UNROLL
-          for (int r = 0; r < 4; ++r) s[m][n][r] = 0.0f;
-        }
-      }
+      Clear<kTiles>(s);
       MultiplyTurned<kTiles, kKeys>(q_tile, warp_row, k_tile(i), call.tf32, s);
 
       if (!kPlain || !scores.AllInWindow(place.first, kQueries, key, kKeys)) {

@@ -29,7 +29,7 @@ struct Factor<Float32> {
 
   KNL_DEVICE void Set(int i, float x) {
     r[i] = ToTf32(x);
-    rest[i] = Bits(x - FromBits(r[i]));
+    rest[i] = ToTf32(x - FromBits(r[i]));
   }
 };
 
@@ -148,23 +148,52 @@ KNL_DEVICE void Multiply(Part* c, const Factor<Float32>& a, const Factor<Float32
   }
 }
 
+// How many of mma's sums follow upon each other in the same accumulators: of floats, few, since
+// tensor cores cut their sums instead of rounding them, which adds up.
+template <class E>
+constexpr int kSumSteps = sizeof(typename E::Type) == 2 ? 1024 : 4;
+
+template <int kTiles, int kParts>
+KNL_DEVICE void Clear(Part (*parts)[kParts]) {
+  KNL_UNROLL
+  for (int i = 0; i < kTiles * kParts * 4; ++i) parts[i / 4 / kParts][i / 4 % kParts][i % 4] = 0.0f;
+}
+
+template <int kTiles, int kParts>
+KNL_DEVICE void Add(const Part (*parts)[kParts], Part (*to)[kParts]) {
+  KNL_UNROLL
+  for (int i = 0; i < kTiles * kParts * 4; ++i) {
+    to[i / 4 / kParts][i / 4 % kParts][i % 4] += parts[i / 4 / kParts][i / 4 % kParts][i % 4];
+  }
+}
+
 // out [16 kTiles, kColumns] += rows [row, ...) of `left` times rows [0, kColumns) of `right`.
 template <int kTiles, int kColumns, class E, int kWidth>
 KNL_DEVICE void MultiplyTurned(const Tile<E, kWidth>& left, int row,
                                const Tile<E, kWidth>& right, bool tf32,
                                Part (*out)[kColumns / 8]) {
   constexpr int kSteps = kWidth / E::kDepth;
-#pragma unroll(kSteps < 8 ? kSteps : 8)
-  for (int step = 0; step < kSteps; ++step) {
-    Factor<E> a[kTiles], b;
-    KNL_UNROLL
-    for (int m = 0; m < kTiles; ++m) LoadLeft(left, row + m * 16, step * E::kDepth, a + m);
-    KNL_UNROLL
-    for (int n = 0; n < kColumns / 16; ++n) {
-      LoadRightTurned(right, step * E::kDepth, n * 16, &b);
+  constexpr int kAtOnce = kSteps < kSumSteps<E> ? kSteps : kSumSteps<E>;
+  constexpr bool kSums = kAtOnce < kSteps;
+#pragma unroll(1)
+  for (int first = 0; first < kSteps; first += kAtOnce) {
+    Part sums[kSums ? kTiles : 1][kColumns / 8];
+    if (kSums) Clear<kTiles>(sums);
+    Part(*const to)[kColumns / 8] = kSums ? sums : out;
+#pragma unroll(kAtOnce < 8 ? kAtOnce : 8)
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int step = (first + i) * E::kDepth;
+      Factor<E> a[kTiles], b;
       KNL_UNROLL
-      for (int m = 0; m < kTiles; ++m) Multiply(out[m] + 2 * n, a[m], b, tf32);
+      for (int m = 0; m < kTiles; ++m) LoadLeft(left, row + m * 16, step, a + m);
+      KNL_UNROLL
+      for (int n = 0; n < kColumns / 16; ++n) {
+        LoadRightTurned(right, step, n * 16, &b);
+        KNL_UNROLL
+        for (int m = 0; m < kTiles; ++m) Multiply(to[m] + 2 * n, a[m], b, tf32);
+      }
     }
+    if (kSums) Add<kTiles>(sums, out);
   }
 }
 
@@ -173,16 +202,26 @@ KNL_DEVICE void MultiplyTurned(const Tile<E, kWidth>& left, int row,
 template <int kTiles, int kRows, int kColumns, class E, int kWidth>
 KNL_DEVICE void MultiplyParts(const Part (*left)[kRows / 8], const Tile<E, kWidth>& right,
                               int column, bool tf32, Part (*out)[kColumns / 8]) {
+  constexpr int kSteps = kRows / E::kDepth;
+  constexpr bool kSums = sizeof(typename E::Type) == 4;
+  static_assert(!kSums || kSteps <= kSumSteps<E>, "one sum a tile");
   KNL_UNROLL
-  for (int step = 0; step < kRows / E::kDepth; ++step) {
-    Factor<E> a[kTiles], b;
+  for (int n = 0; n < kColumns / 16; ++n) {
+    Part sums[kTiles][2];
+    if (kSums) Clear<kTiles>(sums);
     KNL_UNROLL
-    for (int m = 0; m < kTiles; ++m) LeftOf(left[m], step, a + m);
-    KNL_UNROLL
-    for (int n = 0; n < kColumns / 16; ++n) {
+    for (int step = 0; step < kSteps; ++step) {
+      Factor<E> a, b;
       LoadRight(right, step * E::kDepth, column + n * 16, &b);
       KNL_UNROLL
-      for (int m = 0; m < kTiles; ++m) Multiply(out[m] + 2 * n, a[m], b, tf32);
+      for (int m = 0; m < kTiles; ++m) {
+        LeftOf(left[m], step, &a);
+        Multiply(kSums ? sums[m] : out[m] + 2 * n, a, b, tf32);
+      }
+    }
+    KNL_UNROLL
+    for (int i = 0; i < kTiles * 8 && kSums; ++i) {
+      out[i / 8][2 * n + i / 4 % 2][i % 4] += sums[i / 8][i / 4 % 2][i % 4];
     }
   }
 }

@@ -87,11 +87,8 @@ struct ScoreGradients {
     WaitForCopies<0>();
     SyncBlock();
     Part s[1][Shape::kKeys / 8];
-    KNL_UNROLL
-    for (int n = 0; n < Shape::kKeys / 8; ++n) {
-      KNL_UNROLL
-      for (int r = 0; r < 4; ++r) s[0][n][r] = ds[0][n][r] = 0.0f;
-    }
+    Clear<1>(s);
+    Clear<1>(ds);
     const int warp_row = Thread() / 32 * 16, g = Lane() / 4, p = Lane() % 4;
     MultiplyTurned<1, Shape::kKeys>(tiles.q, warp_row, tiles.k, call.tf32, s);
     MultiplyTurned<1, Shape::kKeys>(tiles.dout, warp_row, tiles.v, call.tf32, ds);
@@ -125,11 +122,7 @@ KNL_KERNEL((GradientShape<E, kWidth>::kThreads), 1) QueryGradientKernel(const Ba
   const GradientTiles<E, kWidth> tiles;
   const ScoreGradients<E, kWidth> gradients(call, place, head, dropout, tiles);
   Part dq[1][kWidth / 8];
-  KNL_UNROLL
-  for (int n = 0; n < kWidth / 8; ++n) {
-    KNL_UNROLL
-    for (int r = 0; r < 4; ++r) dq[0][n][r] = 0.0f;
-  }
+  Clear<1>(dq);
   const int last = Smaller(place.first + Shape::kQueries, place.queries) - 1;
   const int begin = gradients.scores.FirstKey(place.first) / Shape::kKeys * Shape::kKeys;
   const int end = gradients.scores.EndKey(last);
@@ -166,12 +159,8 @@ KNL_KERNEL((GradientShape<E, kWidth>::kThreads), 1) BiasGradientKernel(const Bac
   const int first = BlockIndex().x / key_tiles * Shape::kQueries;
   const int key = BlockIndex().x % key_tiles * Shape::kKeys;
   const int head = BlockIndex().y, batch = BlockIndex().z;
-  Part sum[Shape::kKeys / 8];
-  KNL_UNROLL
-  for (int n = 0; n < Shape::kKeys / 8; ++n) {
-    KNL_UNROLL
-    for (int r = 0; r < 4; ++r) sum[n][r] = 0.0f;
-  }
+  Part sum[1][Shape::kKeys / 8];
+  Clear<1>(sum);
   const int batches = a.bias_batch == 1 ? static_cast<int>(a.batch) : 1;
   const int heads = a.bias_heads == 1 ? static_cast<int>(a.heads) : 1;
   for (int i = 0; i < batches * heads; ++i) {
@@ -185,11 +174,7 @@ KNL_KERNEL((GradientShape<E, kWidth>::kThreads), 1) BiasGradientKernel(const Bac
     const ScoreGradients<E, kWidth> gradients(call, place, head + i % heads, dropout, tiles);
     Part ds[1][Shape::kKeys / 8];
     gradients.Make(key, true, ds);
-    KNL_UNROLL
-    for (int n = 0; n < Shape::kKeys / 8; ++n) {
-      KNL_UNROLL
-      for (int r = 0; r < 4; ++r) sum[n][r] += ds[0][n][r];
-    }
+    Add<1>(ds, sum);
   }
   const int row = first + Thread() / 32 * 16 + Lane() / 4, column = key + Lane() % 4 * 2;
   KNL_UNROLL
@@ -198,7 +183,7 @@ KNL_KERNEL((GradientShape<E, kWidth>::kThreads), 1) BiasGradientKernel(const Bac
     for (int r = 0; r < 4; ++r) {
       const int query = row + r / 2 * 8, at = column + n * 8 + r % 2;
       if (query >= a.queries || at >= a.keys) continue;
-      call.dbias[((batch * a.bias_heads + head) * a.queries + query) * a.keys + at] = sum[n][r];
+      call.dbias[((batch * a.bias_heads + head) * a.queries + query) * a.keys + at] = sum[0][n][r];
     }
   }
 }
