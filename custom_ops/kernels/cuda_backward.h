@@ -55,14 +55,13 @@ template <class E, int kWidth>
 struct BackwardShape {
   static constexpr bool kHalf = sizeof(typename E::Type) == 2;
   // Wide heads: two warps make the same scores, and each sums half of the columns.
-  static constexpr int kParts = kWidth > 128 ? 2 : 1;
+  static constexpr int kParts = kWidth > (kHalf ? 128 : 64) ? 2 : 1;
   static constexpr int kColumns = kWidth / kParts;
   static constexpr int kKeyWarps = kHalf || kWidth <= 128 ? 4 : 2;
   static constexpr int kWarps = kKeyWarps * kParts;
   static constexpr int kThreads = kWarps * 32;
   static constexpr int kKeys = kKeyWarps * 16;
-  static constexpr int kQueries = kHalf ? (kWidth == 64 ? 64 : kWidth == 128 ? 32 : 16)
-                                        : kWidth == 64 ? 32 : 16;
+  static constexpr int kQueries = kWidth <= (kHalf ? 128 : 64) ? 32 : 16;
   static constexpr int kTileBytes = kKeys * kWidth * sizeof(typename E::Type);
   static constexpr int kQueryBytes = kQueries * kWidth * sizeof(typename E::Type);
   // Rows of score gradients: one for each key, at least as long as the banks are wide.

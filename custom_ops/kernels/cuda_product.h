@@ -180,7 +180,7 @@ KNL_DEVICE void MultiplyTurned(const Tile<E, kWidth>& left, int row,
     Part sums[kSums ? kTiles : 1][kColumns / 8];
     if (kSums) Clear<kTiles>(sums);
     Part(*const to)[kColumns / 8] = kSums ? sums : out;
-#pragma unroll(kAtOnce < 8 ? kAtOnce : 8)
+#pragma unroll(kAtOnce < 4 ? kAtOnce : 4)
     for (int i = 0; i < kAtOnce; ++i) {
       const int step = (first + i) * E::kDepth;
       Factor<E> a[kTiles], b;
