@@ -1,11 +1,10 @@
-// Checks, chooses kernels, and puts them on the stream.
+// Checks, and chooses kernels.
 #include "attention_cuda.h"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "cuda_forward.h"
-#include "cuda_score_gradients.h"
+#include "cuda_kernels.h"
 
 namespace knl {
 namespace {
@@ -30,17 +29,8 @@ Problem Check(const Attention& a) {
   return nullptr;
 }
 
-bool IsPlain(const Attention& a) {
-  return a.scale > 0.0f && a.soft_cap == 0.0f && a.keep == nullptr &&
-         a.query_segments == nullptr && a.bias == nullptr && a.slopes == nullptr;
-}
-
 int64_t QueryRows(const Attention& a) {
   return (a.query_splits != nullptr ? 1 : a.batch) * a.queries;
-}
-
-int64_t KeyRows(const Attention& a) {
-  return (a.key_splits != nullptr ? 1 : a.batch) * a.keys;
 }
 
 size_t ElementBytes(Element element) { return element == Element::kFloat32 ? 4 : 2; }
@@ -54,28 +44,12 @@ bool InChunks(const Attention& a, std::initializer_list<const void*> arrays) {
 
 // ---- Choosing ----
 
-template <class E, int kWidth>
-struct Kind {
-  using Type = E;
-  static constexpr int kPaddedWidth = kWidth;
-  // Of the most demanding of its kernels, in the least of its memory.
-  static constexpr size_t kBytes =
-      std::max({ForwardShape<E, kWidth>::Bytes(false, true),
-                BackwardShape<E, kWidth>::Bytes(false, true), GradientShape<E, kWidth>::kBytes});
-};
-
-// Calls act(Kind) with the kernels for a type and a width.
+// Calls act(Kernels) with those for a type.
 template <class Act>
-auto With(Element element, int64_t width, Act act) {
-  const auto of_type = [&](auto type) {
-    using E = decltype(type);
-    if (width <= 64) return act(Kind<E, 64>());
-    if (width <= 128) return act(Kind<E, 128>());
-    return act(Kind<E, 256>());
-  };
-  if (element == Element::kBFloat16) return of_type(BFloat16());
-  if (element == Element::kFloat16) return of_type(Float16());
-  return of_type(Float32());
+auto With(Element element, Act act) {
+  if (element == Element::kBFloat16) return act(Kernels<BFloat16>());
+  if (element == Element::kFloat16) return act(Kernels<Float16>());
+  return act(Kernels<Float32>());
 }
 
 Problem CheckDevice(const Gpu& gpu, Element element, int64_t width) {
@@ -84,7 +58,7 @@ Problem CheckDevice(const Gpu& gpu, Element element, int64_t width) {
     return Say("GPUs are served from compute capability 7.5 on. Received: %d.%d.",
                gpu.version / 10, gpu.version % 10);
   }
-  const size_t needed = With(element, width, [](auto kind) { return decltype(kind)::kBytes; });
+  const size_t needed = With(element, [&](auto kernels) { return kernels.SharedBytes(width); });
   if (needed > static_cast<size_t>(gpu.shared_bytes)) {
     return Say("Heads of %lld need %lld bytes of shared memory. This GPU has %d for a block.",
                (long long)width, (long long)needed, gpu.shared_bytes);
@@ -96,76 +70,10 @@ Problem AsProblem(const char* error) {
   return error == nullptr ? nullptr : Say("CUDA could not compute attention: %s.", error);
 }
 
-// ---- Forward ----
+// ---- Scratch of the backward: delta, then what blocks of keys add to dq ----
 
-template <class E, int kWidth>
-const char* Forward(ForwardCall call, const Gpu& gpu, CUstream_st* stream) {
-  using Shape = ForwardShape<E, kWidth>;
-  const Attention& a = call.a;
-  const bool drops = a.dropout > 0.0f;
-  call.ahead = Shape::Bytes(true, drops) <= static_cast<size_t>(gpu.shared_bytes);
-  const Grid grid = {static_cast<unsigned>(BlocksOf(a, a.queries, Shape::kQueries)),
-                     static_cast<unsigned>(a.heads), 1};
-  const LaunchOn on = {grid, Shape::kThreads, Shape::Bytes(call.ahead, drops), stream};
-  return IsPlain(a) ? Launch(ForwardKernel<E, kWidth, true>, on, call)
-                    : Launch(ForwardKernel<E, kWidth, false>, on, call);
-}
-
-// ---- Backward ----
-
-// Bytes of scratch: delta, then what blocks of keys add to dq.
 size_t DeltaBytes(const Attention& a) {
   return (QueryRows(a) * a.heads * sizeof(float) + 255) / 256 * 256;
-}
-
-template <class E, int kWidth>
-const char* Backward(BackwardCall call, const void* out, const float* dlse, float* delta,
-                     const Gpu& gpu, CUstream_st* stream) {
-  const Attention& a = call.a;
-  const int width = static_cast<int>(a.width);
-  const int64_t rows = QueryRows(a) * a.heads;
-  const bool drops = a.dropout > 0.0f;
-  const unsigned heads = static_cast<unsigned>(a.heads);
-  if (rows > 0) {
-    const LaunchOn on = {{static_cast<unsigned>(UpDivide(rows, 8)), 1, 1}, 256, 0, stream};
-    if (auto error = Launch(DeltaKernel<E>, on, out, call.dout, dlse, rows, width, delta)) {
-      return error;
-    }
-    if (call.dq_sum != nullptr) {
-      if (auto error = Clear(call.dq_sum, rows * kWidth * sizeof(float), stream)) return error;
-    }
-  }
-  if (KeyRows(a) > 0) {
-    using Shape = BackwardShape<E, kWidth>;
-    call.ahead = Shape::Bytes(true, drops) <= static_cast<size_t>(gpu.shared_bytes);
-    const Grid grid = {static_cast<unsigned>(BlocksOf(a, a.keys, Shape::kKeys)),
-                       static_cast<unsigned>(a.kv_heads), 1};
-    const LaunchOn on = {grid, Shape::kThreads, Shape::Bytes(call.ahead, drops), stream};
-    auto* const kernel =
-        IsPlain(a) ? BackwardKernel<E, kWidth, true> : BackwardKernel<E, kWidth, false>;
-    if (auto error = Launch(kernel, on, call)) return error;
-  }
-  using Shape = GradientShape<E, kWidth>;
-  if (rows > 0 && call.dq_sum != nullptr) {
-    const LaunchOn on = {{static_cast<unsigned>(UpDivide(rows * width, 256)), 1, 1}, 256, 0,
-                         stream};
-    const float* sums = call.dq_sum;
-    if (auto error = Launch(RoundKernel<E>, on, sums, rows, kWidth, width, a.scale, call.dq)) {
-      return error;
-    }
-  } else if (rows > 0) {
-    const Grid grid = {static_cast<unsigned>(BlocksOf(a, a.queries, Shape::kQueries)), heads, 1};
-    const LaunchOn on = {grid, Shape::kThreads, Shape::kBytes, stream};
-    if (auto error = Launch(QueryGradientKernel<E, kWidth>, on, call)) return error;
-  }
-  if (call.dbias != nullptr && a.queries > 0 && a.keys > 0) {
-    const Grid grid = {static_cast<unsigned>(UpDivide(a.queries, Shape::kQueries) *
-                                             UpDivide(a.keys, Shape::kKeys)),
-                       static_cast<unsigned>(a.bias_heads), static_cast<unsigned>(a.bias_batch)};
-    const LaunchOn on = {grid, Shape::kThreads, Shape::kBytes, stream};
-    return Launch(BiasGradientKernel<E, kWidth>, on, call);
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -179,9 +87,8 @@ Problem CudaAttentionForward(const Attention& a, const uint32_t* seed, const voi
   if (QueryRows(a) == 0 || a.batch == 0) return nullptr;
   const ForwardCall call = {a,   seed, q, k, v, out, lse, InChunks(a, {q, k, v, out}),
                             precision.tf32, false};
-  return AsProblem(With(a.element, a.width, [&](auto kind) {
-    using K = decltype(kind);
-    return Forward<typename K::Type, K::kPaddedWidth>(call, gpu, device.stream());
+  return AsProblem(With(a.element, [&](auto kernels) {
+    return kernels.Forward(call, gpu, device.stream());
   }));
 }
 
@@ -197,25 +104,22 @@ Problem CudaAttentionBackward(const Attention& a, const uint32_t* seed, const vo
     const size_t bias = dbias == nullptr ? 0 : a.bias_batch * a.bias_heads * a.queries * a.keys;
     return bias == 0 ? nullptr : AsProblem(Clear(dbias, bias * sizeof(float), device.stream()));
   }
-  return With(a.element, a.width, [&](auto kind) {
-    using K = decltype(kind);
-    const size_t sum_bytes =
-        precision.deterministic ? 0
-                                : QueryRows(a) * a.heads * K::kPaddedWidth * sizeof(float);
-    const size_t bytes = std::max<size_t>(256, DeltaBytes(a) + sum_bytes);
-    char* scratch = static_cast<char*>(device.Scratch(bytes));
-    if (scratch == nullptr) {
-      return Say("There was no memory on the GPU for the attention's scratch: %lld bytes.",
-                 (long long)bytes);
-    }
-    float* delta = reinterpret_cast<float*>(scratch);
-    float* sums =
-        precision.deterministic ? nullptr : reinterpret_cast<float*>(scratch + DeltaBytes(a));
-    const BackwardCall call = {a, seed, q, k, v, dout, lse, delta, dq, dk, dv, sums,
-                               dbias, InChunks(a, {q, k, v, dout, dq, dk, dv}), precision.tf32, false};
-    return AsProblem(Backward<typename K::Type, K::kPaddedWidth>(call, out, dlse, delta, gpu,
-                                                                 device.stream()));
-  });
+  const int64_t sums = precision.deterministic ? 0 : QueryRows(a) * a.heads;
+  const int padded = With(a.element, [&](auto kernels) { return kernels.PaddedWidth(a.width); });
+  const size_t bytes = std::max<size_t>(256, DeltaBytes(a) + sums * padded * sizeof(float));
+  char* scratch = static_cast<char*>(device.Scratch(bytes));
+  if (scratch == nullptr) {
+    return Say("There was no memory on the GPU for the attention's scratch: %lld bytes.",
+               (long long)bytes);
+  }
+  float* delta = reinterpret_cast<float*>(scratch);
+  float* dq_sum =
+      precision.deterministic ? nullptr : reinterpret_cast<float*>(scratch + DeltaBytes(a));
+  const BackwardCall call = {a, seed, q, k, v, dout, lse, delta, dq, dk, dv, dq_sum, dbias,
+                             InChunks(a, {q, k, v, dout, dq, dk, dv}), precision.tf32, false};
+  return AsProblem(With(a.element, [&](auto kernels) {
+    return kernels.Backward(call, out, dlse, delta, gpu, device.stream());
+  }));
 }
 
 const char* CudaImplementation(Element element, int64_t width, Problem* why) {

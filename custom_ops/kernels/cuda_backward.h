@@ -7,22 +7,12 @@
 #pragma once
 
 #include "cuda_dropout.h"
+#include "cuda_kernels.h"
 #include "cuda_product.h"
 #include "cuda_scores.h"
 
 namespace knl {
 namespace cuda {
-
-struct BackwardCall {
-  Attention a;
-  const uint32_t* seed;
-  const void *q, *k, *v, *dout;
-  const float *lse, *delta;  // [rows, H]
-  void *dq, *dk, *dv;
-  float* dq_sum;  // [rows, H, kWidth], where blocks of keys add; null: dq comes from elsewhere
-  float* dbias;
-  bool chunks, tf32, ahead;
-};
 
 // ---- What all of the backward starts from ----
 

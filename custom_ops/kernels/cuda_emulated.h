@@ -24,6 +24,8 @@
 
 #include "reference.h"
 
+struct CUstream_st;  // there is none
+
 #define KNL_DEVICE inline
 #define KNL_HOST_DEVICE inline
 #define KNL_KERNEL(threads, blocks) void

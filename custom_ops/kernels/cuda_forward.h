@@ -5,22 +5,12 @@
 #pragma once
 
 #include "cuda_dropout.h"
+#include "cuda_kernels.h"
 #include "cuda_product.h"
 #include "cuda_scores.h"
 
 namespace knl {
 namespace cuda {
-
-struct ForwardCall {
-  Attention a;
-  const uint32_t* seed;
-  const void *q, *k, *v;
-  void* out;
-  float* lse;
-  bool chunks;  // all rows lie at multiples of 16 bytes
-  bool tf32;
-  bool ahead;  // there is memory to load a tile while another is used
-};
 
 // How a block works, by the type and by the width that a head is rounded up to.
 template <class E, int kWidth>
@@ -29,7 +19,7 @@ struct ForwardShape {
   // Two tiles of 16 queries a warp read keys and values half as often; wider heads leave no
   // registers for it.
   static constexpr int kRowTiles = kHalf && kWidth <= 64 ? 2 : 1;
-  static constexpr int kWarps = kHalf && kWidth == 128 ? 8 : 4;
+  static constexpr int kWarps = 4;
   static constexpr int kThreads = kWarps * 32;
   static constexpr int kQueries = kWarps * kRowTiles * 16;
   static constexpr int kKeys = kHalf ? (kWidth <= 128 ? 64 : 32) : kWidth <= 128 ? 32 : 16;

@@ -13,7 +13,7 @@ struct GradientShape {
   static constexpr int kWarps = kHalf || kWidth <= 128 ? 4 : 2;
   static constexpr int kThreads = kWarps * 32;
   static constexpr int kQueries = kWarps * 16;
-  static constexpr int kKeys = kHalf ? (kWidth <= 128 ? 64 : 32) : kWidth <= 64 ? 32 : 16;
+  static constexpr int kKeys = kHalf ? (kWidth <= 64 ? 64 : 32) : kWidth <= 64 ? 32 : 16;
   static constexpr int kQueryBytes = kQueries * kWidth * sizeof(typename E::Type);
   static constexpr int kKeyBytes = kKeys * kWidth * sizeof(typename E::Type);
   static constexpr size_t kBytes =

@@ -1,0 +1,3 @@
+#include "cuda_launch.h"
+
+template struct knl::cuda::Kernels<knl::cuda::BFloat16>;
