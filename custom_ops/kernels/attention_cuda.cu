@@ -58,6 +58,10 @@ Problem CheckDevice(const Gpu& gpu, Element element, int64_t width) {
     return Say("GPUs are served from compute capability 7.5 on. Received: %d.%d.",
                gpu.version / 10, gpu.version % 10);
   }
+  if (gpu.version < 80 && element == Element::kBFloat16) {
+    return Say("bfloat16 is served from compute capability 8.0 on. Received: %d.%d. Try "
+               "float16.", gpu.version / 10, gpu.version % 10);
+  }
   const size_t needed = With(element, [&](auto kernels) { return kernels.SharedBytes(width); });
   if (needed > static_cast<size_t>(gpu.shared_bytes)) {
     return Say("Heads of %lld need %lld bytes of shared memory. This GPU has %d for a block.",

@@ -190,24 +190,21 @@ KNL_DEVICE void LoadMatricesTransposed(uint32_t (&r)[4], const void* row) {
                : "memory");
 }
 
-// c [16, 8] += a b on the float32 units, for types that the tensor cores lack: each thread
-// asks the others for their shares of its rows and columns.
-template <int kDepth, class Read>
-KNL_DEVICE void MultiplyByShuffles(float (&c)[4], const uint32_t (&a)[4], const uint32_t* b,
-                                   Read read) {
+// c [16, 8] += a [16, 8] b [8, 8] on the float32 units, where tensor cores lack floats: each
+// thread asks the others for their shares of its rows and columns.
+KNL_DEVICE void MultiplyByShuffles(float (&c)[4], const uint32_t (&a)[4], const uint32_t* b) {
   const int lane = threadIdx.x % 32, group = lane / 4, place = lane % 4;
   KNL_UNROLL
-  for (int k = 0; k < kDepth; ++k) {
-    const int half = k / (kDepth / 2);  // registers 0 and 1, or 2 and 3
-    const int in_half = k % (kDepth / 2);
-    const int holder = kDepth == 16 ? in_half / 2 : in_half;
-    const int shift = kDepth == 16 ? in_half % 2 * 16 : 0;
-    const float upper = read(Shuffle(a[2 * half], group * 4 + holder) >> shift);
-    const float lower = read(Shuffle(a[2 * half + 1], group * 4 + holder) >> shift);
-    const float left = read(Shuffle(b[half], place * 2 * 4 + holder) >> shift);
-    const float right = read(Shuffle(b[half], (place * 2 + 1) * 4 + holder) >> shift);
-    c[0] += upper * left, c[1] += upper * right;
-    c[2] += lower * left, c[3] += lower * right;
+  for (int half = 0; half < 2; ++half) {  // registers 0 and 1, or 2 and 3
+#pragma unroll 1  // there are hundreds of products in a kernel
+    for (int holder = 0; holder < 4; ++holder) {
+      const float upper = FromBits(Shuffle(a[2 * half], group * 4 + holder));
+      const float lower = FromBits(Shuffle(a[2 * half + 1], group * 4 + holder));
+      const float left = FromBits(Shuffle(b[half], place * 2 * 4 + holder));
+      const float right = FromBits(Shuffle(b[half], (place * 2 + 1) * 4 + holder));
+      c[0] += upper * left, c[1] += upper * right;
+      c[2] += lower * left, c[3] += lower * right;
+    }
   }
 }
 
@@ -222,7 +219,7 @@ KNL_DEVICE void MultiplyBFloat16(float (&c)[4], const uint32_t (&a)[4], const ui
 #if KNL_AMPERE
   KNL_MULTIPLY("m16n8k16", "bf16");
 #else
-  MultiplyByShuffles<16>(c, a, b, [](uint32_t bits) { return FromBits(bits << 16); });
+  __trap();  // refused before
 #endif
 }
 
@@ -245,7 +242,7 @@ KNL_DEVICE void MultiplyTf32(float (&c)[4], const uint32_t (&a)[4], const uint32
 #if KNL_AMPERE
   KNL_MULTIPLY("m16n8k8", "tf32");
 #else
-  MultiplyByShuffles<8>(c, a, b, [](uint32_t bits) { return FromBits(bits); });
+  MultiplyByShuffles(c, a, b);
 #endif
 }
 

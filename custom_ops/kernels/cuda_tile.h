@@ -75,7 +75,7 @@ KNL_DEVICE void Load(const Rows<const typename E::Type>& rows, int first,
                      const Tile<E, kWidth>& tile) {
   using T = Tile<E, kWidth>;
   constexpr int kChunks = kWidth / T::kChunk;
-#pragma unroll 2  // more would keep more addresses in registers
+#pragma unroll 1  // more would keep more addresses in registers
   for (int i = Thread(); i < kRows * kChunks; i += kThreads) {
     const int row = i / kChunks, column = i % kChunks * T::kChunk;
     const bool there = first + row < rows.count && column < rows.width;
