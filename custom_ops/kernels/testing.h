@@ -61,6 +61,7 @@ class Array {
   const T* data() const {
     return const_cast<Array*>(this)->data<T>();
   }
+  size_t size() const { return size_; }
   bool IntactAround() const {
     for (size_t i = 0; i < kGuard; ++i) {
       if (all_[i] != kOnes || all_[all_.size() - 1 - i] != kOnes) return false;
