@@ -229,7 +229,7 @@ int ArraysBeginAnywhere(const CheckSize& size) {
 
 // More blocks than the second and third numbers of a grid can count.
 int LargeGrids(const CheckSize& size) {
-  const Sizes kSizes[] = {{70000, 1, 2, 1, 1, 8},     {1, 2, 1, 70000, 70000, 8},
+  const Sizes kSizes[] = {{70000, 1, 2, 1, 1, 8},     {1, 2, 1, 65535, 65535, 8},
                           {300, 2, 3, 300, 100, 4},   {1, 4300000, 1, 1, 1, 1},
                           {1, 1, 4300000, 1, 1, 1}};
   int cases = 0;
