@@ -234,7 +234,9 @@ int LargeGrids(const CheckSize& size) {
                           {1, 1, 4300000, 1, 1, 1}};
   int cases = 0;
   for (const Sizes& sizes : kSizes) {
-    Check(MakeCase(sizes, kElements[cases % 3], 0, cases), OnGpu({size.random_cases, false}));
+    Case c = MakeCase(sizes, kElements[cases % 3], 0, cases);
+    if (c.a.keys > 1000) c.a.window_left = 100;  // a sum of millions would say little
+    Check(c, OnGpu({size.random_cases, false}));
     ++cases;
   }
   return cases;
