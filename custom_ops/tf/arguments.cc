@@ -32,6 +32,23 @@ std::string CheckCounts(const Options& o) {
   return "";
 }
 
+void PointTo(const std::vector<Array>& inputs, const Options& o, Attention* attention) {
+  Attention& a = *attention;
+  const Places at(o);
+  const auto data = [&](int64_t i) { return inputs[i].data; };
+  if (o.n_splits) {
+    a.query_splits = static_cast<const int64_t*>(data(at.splits));
+    a.key_splits = static_cast<const int64_t*>(data(at.splits + 1));
+  }
+  if (o.n_keep) a.keep = static_cast<const uint8_t*>(data(at.keep));
+  if (o.n_segments) {
+    a.query_segments = static_cast<const int32_t*>(data(at.segments));
+    a.key_segments = static_cast<const int32_t*>(data(at.segments + 1));
+  }
+  if (o.n_bias) a.bias = static_cast<const float*>(data(at.bias));
+  if (o.n_slopes) a.slopes = static_cast<const float*>(data(at.slopes));
+}
+
 }  // namespace
 
 Places::Places(const Options& o)
@@ -108,28 +125,29 @@ std::string ReadArguments(const Options& o, const std::vector<Array>& inputs,
   a.window_left = o.window_left;
   a.window_right = o.window_right;
 
-  const auto data = [&](int64_t i) { return inputs[i].data; };
-  if (packed) {
-    a.query_splits = static_cast<const int64_t*>(data(at.splits));
-    a.key_splits = static_cast<const int64_t*>(data(at.splits + 1));
+  if (o.n_bias && inputs[at.bias].ranked) {
+    a.bias_batch = inputs[at.bias].sizes[0];
+    a.bias_heads = inputs[at.bias].sizes[1];
   }
-  if (o.n_keep) a.keep = static_cast<const uint8_t*>(data(at.keep));
-  if (o.n_segments) {
-    a.query_segments = static_cast<const int32_t*>(data(at.segments));
-    a.key_segments = static_cast<const int32_t*>(data(at.segments + 1));
-  }
-  if (o.n_bias) {
-    const Array& bias = inputs[at.bias];
-    a.bias = static_cast<const float*>(bias.data);
-    if (bias.ranked) a.bias_batch = bias.sizes[0], a.bias_heads = bias.sizes[1];
-  }
-  if (o.n_slopes) a.slopes = static_cast<const float*>(data(at.slopes));
-  if (o.n_seed && data(at.seed) != nullptr) {
-    const uint32_t* seed = static_cast<const uint32_t*>(data(at.seed));
+  PointTo(inputs, o, attention);
+  if (o.n_seed && inputs[at.seed].data != nullptr) {
+    const uint32_t* seed = static_cast<const uint32_t*>(inputs[at.seed].data);
     a.seed[0] = seed[0], a.seed[1] = seed[1];
   }
   const Problem problem = CheckAttention(a);
   return problem == nullptr ? "" : problem;
+}
+
+std::string ReadDeviceArguments(const Options& o, const std::vector<Array>& inputs,
+                                Attention* attention, const uint32_t** seed) {
+  // As while a graph is built: sizes are known, and what the arrays hold is not.
+  std::vector<Array> shapes = inputs;
+  for (Array& array : shapes) array.data = nullptr;
+  const std::string wrong = ReadArguments(o, shapes, attention);
+  if (!wrong.empty()) return wrong;
+  PointTo(inputs, o, attention);
+  *seed = o.n_seed ? static_cast<const uint32_t*>(inputs[Places(o).seed].data) : nullptr;
+  return "";
 }
 
 }  // namespace knl

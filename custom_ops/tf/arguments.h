@@ -34,4 +34,9 @@ struct Places {
 std::string ReadArguments(const Options& options, const std::vector<Array>& inputs,
                           Attention* attention);
 
+// The same of arrays on a GPU, in which nothing is read: splits are not checked, and the seed,
+// null if there is none, stays where it is.
+std::string ReadDeviceArguments(const Options& options, const std::vector<Array>& inputs,
+                                Attention* attention, const uint32_t** seed);
+
 }  // namespace knl
