@@ -1,6 +1,6 @@
-// The attention ops inside programs that XLA compiles for CPUs: each becomes a call of the
-// kernel, see attention_call.cc. There is no such call for GPUs, so XLA names the op there
-// as one that it cannot compile.
+// The attention ops inside programs that XLA compiles: each becomes a call of the kernel, see
+// attention_call.cc. Where the library is built without CUDA there is no such call for GPUs,
+// and XLA names the op there as one that it cannot compile.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -89,12 +89,18 @@ class AttentionLowering : public tensorflow::XlaOpKernel {
   Options options_;
 };
 
-// Registered as a kernel of XLA's CPU compiler itself: REGISTER_XLA_OP's registry is read
+// Registered as kernels of XLA's compilers themselves: REGISTER_XLA_OP's registry is read
 // once, when a process compiles its first program, and ops loaded later would be missing.
 REGISTER_KERNEL_BUILDER(Name("KnlAttention").Device(tensorflow::DEVICE_CPU_XLA_JIT),
                         AttentionLowering);
 REGISTER_KERNEL_BUILDER(Name("KnlAttentionGrad").Device(tensorflow::DEVICE_CPU_XLA_JIT),
                         AttentionLowering);
+#ifdef KNL_WITH_CUDA
+REGISTER_KERNEL_BUILDER(Name("KnlAttention").Device(tensorflow::DEVICE_GPU_XLA_JIT),
+                        AttentionLowering);
+REGISTER_KERNEL_BUILDER(Name("KnlAttentionGrad").Device(tensorflow::DEVICE_GPU_XLA_JIT),
+                        AttentionLowering);
+#endif
 
 }  // namespace
 }  // namespace knl
