@@ -4,7 +4,7 @@ import keras
 
 from keras_nlp_lite.ops import arguments, fused, library
 from keras_nlp_lite.ops.listening import tell
-from keras_nlp_lite.ops.portable import why_not_compiled
+from keras_nlp_lite.ops.portable import device_type, why_not_compiled
 from keras_nlp_lite.ops.recorded import Recorded
 from keras_nlp_lite.ops.reference import reference_attention
 
@@ -54,7 +54,8 @@ def attention(
         segment_ids: int [B, T]; a query sees keys of its own segment only.
         key_segment_ids: int [B, S]; `segment_ids` by default.
         row_splits: int [B + 1], rising from 0 to the number of packed queries: where
-            each sequence begins and ends. Positions count from its beginning.
+            each sequence begins and ends. Positions count from its beginning. Others
+            are refused on a CPU, and not looked at on a GPU.
         key_row_splits: The same of the keys; `row_splits` by default.
         bias: float, broadcasts to [B, H, T, S] and is added to the scaled and capped
             scores; -infinity hides a key, and a finite number counts as at most 1e4 in
@@ -110,8 +111,9 @@ def attention_implementation(q=None, k=None, v=None, *, dtype=None, **options):
         **options: As in `attention`.
 
     Returns:
-        A line such as "fused: cpu, avx512, float32", or "reference: float64, because
-        the compiled kernels have float16, bfloat16 and float32".
+        A line such as "fused: cpu, avx512, float32" or "fused: gpu, sm_90, wgmma,
+        bfloat16", or "reference: float64, because the compiled kernels have float16,
+        bfloat16 and float32".
 
     Raises:
         ValueError: As `attention` does.
@@ -134,15 +136,25 @@ def attention_implementation(q=None, k=None, v=None, *, dtype=None, **options):
     why = _why_reference(q, dtype)
     if why is not None:
         return f"reference: {dtype}, because {why}"
-    return f"fused: cpu, {library.instruction_set(dtype)}, {dtype}"
+    if device_type(q) == "CPU":
+        return f"fused: cpu, {library.instruction_set(dtype)}, {dtype}"
+    return f"fused: gpu, {library.gpu_implementation(dtype, _width(q))}, {dtype}"
 
 
 def _why_reference(q, dtype):
     """None if the compiled op can serve, else the end of a sentence."""
-    why = why_not_compiled(q, dtype)
-    if why is None and q is not None and q.shape[-1] > fused.MAX_WIDTH:
-        return f"heads are {q.shape[-1]} wide, of at most {fused.MAX_WIDTH} compiled"
-    return why
+    width = _width(q)
+    if width > fused.MAX_WIDTH:
+        # A GPU would be asked for such heads, and these are nowhere.
+        why = why_not_compiled(q, dtype, lambda: None)
+        wide = f"heads are {width} wide, of at most {fused.MAX_WIDTH} compiled"
+        return wide if why is None else why
+    return why_not_compiled(q, dtype, lambda: library.why_not_on_gpu(dtype, width))
+
+
+def _width(q):
+    """Of a head; where none is given, a width that is common."""
+    return 64 if q is None else q.shape[-1]
 
 
 @keras.saving.register_keras_serializable(package="keras_nlp_lite")

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_nlp_lite.checks import check_positive, check_positive_int
+from keras_nlp_lite.ops import library
 from keras_nlp_lite.ops.formulas import full_dtype
 from keras_nlp_lite.ops.fused import MAX_WIDTH
 from keras_nlp_lite.ops.fused_cached_attention import fused_cached_attention
@@ -167,7 +168,10 @@ def _why_formula(q, cache):
         return "compiled caches are float16, bfloat16 and float32"
     if q.shape[-1] > MAX_WIDTH:
         return f"heads are {q.shape[-1]} wide, of at most {MAX_WIDTH} compiled"
-    return why_not_compiled(q, keras.backend.standardize_dtype(q.dtype))
+    dtype = keras.backend.standardize_dtype(q.dtype)
+    return why_not_compiled(
+        q, dtype, lambda: library.why_not_on_gpu(dtype, q.shape[-1])
+    )
 
 
 def _int32(x):

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_nlp_lite.ops import library
+from keras_nlp_lite.ops.portable import kept_on_cpu
 from keras_nlp_lite.ops.reference import reference_attention
 
 MAX_WIDTH = 256  # of a head, for the compiled kernel
@@ -28,22 +29,23 @@ def fused_attention(
 ):
     """`reference_attention`, compiled; the library must be there and have a kernel."""
     left, right = window
-    return library.load().knl_attention(
-        q=q,
-        k=k,
-        v=v,
-        splits=list(splits or ()),
-        keep=_list(keep),
-        segments=list(segments or ()),
-        bias=_list(bias),
-        slopes=_list(slopes),
-        seed=_list(seed),
-        scale=scale,
-        soft_cap=soft_cap or 0.0,
-        window_left=-1 if left is None else left,
-        window_right=-1 if right is None else right,
-        dropout=dropout,
-    )
+    with kept_on_cpu(q):
+        return library.load().knl_attention(
+            q=q,
+            k=k,
+            v=v,
+            splits=list(splits or ()),
+            keep=_list(keep),
+            segments=list(segments or ()),
+            bias=_list(bias),
+            slopes=_list(slopes),
+            seed=_list(seed),
+            scale=scale,
+            soft_cap=soft_cap or 0.0,
+            window_left=-1 if left is None else left,
+            window_right=-1 if right is None else right,
+            dropout=dropout,
+        )
 
 
 def _list(x):
@@ -54,9 +56,10 @@ def _list(x):
 def _gradient(op, dout, dlse):
     q, k, v, lists, _ = _parts(op)
     out, lse = op.outputs
-    dq, dk, dv, dbias = library.loaded().knl_attention_grad(
-        q, k, v, *lists.values(), out, lse, dout, dlse, **_numbers(op)
-    )
+    with kept_on_cpu(q):
+        dq, dk, dv, dbias = library.loaded().knl_attention_grad(
+            q, k, v, *lists.values(), out, lse, dout, dlse, **_numbers(op)
+        )
     return [dq, dk, dv, *_for_lists(lists, list(dbias))]
 
 

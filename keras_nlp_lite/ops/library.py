@@ -15,7 +15,7 @@ from keras_nlp_lite.checks import check_choice
 
 _FOLDER = pathlib.Path(__file__).parent
 _PREFIX = "libkeras_nlp_lite_ops-tf"
-_NEWEST = "knl_sentence_piece_encode"  # an op that the last build of the library has
+_NEWEST = "KnlCudaImplementation"  # a symbol that the last build of the library has
 # As the kernels count them.
 _ELEMENTS = {"float32": 0, "bfloat16": 1, "float16": 2}
 
@@ -64,6 +64,52 @@ def instruction_set(dtype):
     return _library().symbols.KnlAttentionInstructionSet(_ELEMENTS[dtype]).decode()
 
 
+def gpu_implementation(dtype, width):
+    """What attention runs on on the current GPU: "sm_90, wgmma" say; None where nothing
+    serves it, as `why_not_on_gpu` tells.
+
+    Args:
+        dtype: "float32", "bfloat16" or "float16".
+        width: Of a head.
+
+    Raises:
+        RuntimeError: The compiled ops are not loaded.
+    """
+    return _ask_for_gpu(dtype, width)[0]
+
+
+def why_not_on_gpu(dtype, width):
+    """Why `gpu_implementation` gives None, to follow upon "because", or None if it does
+    not."""
+    implementation, why = _ask_for_gpu(dtype, width)
+    if implementation is not None:
+        return None
+    if why is None:
+        return (
+            "the compiled ops were built without CUDA; `KNL_WITH_CUDA=1 pip install .` "
+            "in keras_nlp_lite's sources builds them with it, or says what is missing"
+        )
+    return f"the compiled kernel for GPUs says {why.rstrip('.')!r}"
+
+
+def built_with_cuda():
+    """Whether the compiled ops, which must be loaded, have kernels for NVIDIA GPUs."""
+    return _ask_for_gpu("float32", 64) != (None, None)
+
+
+def _ask_for_gpu(dtype, width):
+    """(implementation, why not), as the library tells them."""
+    if load() is None:
+        raise RuntimeError(f"There are no kernels for GPUs, because {why_not()}.")
+    why = ctypes.c_char_p()
+    name = _library().symbols.KnlCudaImplementation(
+        _ELEMENTS[dtype], width, ctypes.byref(why)
+    )
+    if name is not None:
+        return name.decode(), None
+    return None, None if why.value is None else why.value.decode()
+
+
 class _Library(NamedTuple):
     ops: Any = None
     symbols: Any = None
@@ -103,10 +149,16 @@ def _library():
     except (tf.errors.OpError, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         return _Library(why_not=f"the compiled ops cannot be loaded: {reason}")
-    if not hasattr(ops, _NEWEST):
+    if not hasattr(symbols, _NEWEST):
         return _Library(
             why_not="the compiled ops are of an older keras_nlp_lite; installing it "
             "again builds them"
         )
     symbols.KnlAttentionInstructionSet.restype = ctypes.c_char_p
+    symbols.KnlCudaImplementation.restype = ctypes.c_char_p
+    symbols.KnlCudaImplementation.argtypes = [
+        ctypes.c_int,
+        ctypes.c_int64,
+        ctypes.POINTER(ctypes.c_char_p),
+    ]
     return _Library(ops, symbols, path)

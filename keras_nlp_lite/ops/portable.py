@@ -42,12 +42,14 @@ def may_use_compiled():
     return not _PORTABLE.get() and library.load() is not None
 
 
-def why_not_compiled(x, dtype):
+def why_not_compiled(x, dtype, why_not_on_gpu=None):
     """None if a compiled op can serve, else why not, as the end of a sentence.
 
     Args:
         x: The tensor to serve, or None for any on the default device.
         dtype: What it is computed in.
+        why_not_on_gpu: Function that answers for the GPU, where the op has a kernel for
+            these, too.
     """
     if _PORTABLE.get():
         return "the graph is to load anywhere"
@@ -57,15 +59,26 @@ def why_not_compiled(x, dtype):
         return library.why_not().rstrip(".")
     if dtype not in DTYPES:
         return "the compiled kernels have float16, bfloat16 and float32"
-    if not _on_cpu(x):
-        return "the compiled kernel is for CPUs"
-    return None
+    device = device_type(x)
+    if device == "CPU":
+        return None
+    if device == "GPU" and why_not_on_gpu is not None:
+        return why_not_on_gpu()
+    return f"the compiled kernel is not for {device}s"
 
 
-def _on_cpu(x):
-    """Whether the tensor is on a CPU, or will be, as far as can be known."""
-    device = getattr(x, "device", None)
-    if device:
-        return "CPU" in device
+def device_type(x):
+    """Where the tensor is or will be, as far as can be known: "CPU", "GPU" or another."""
+    place = tf.DeviceSpec.from_string(getattr(x, "device", None) or "")
+    if place.device_type is not None:
+        return place.device_type
     # In a graph, TensorFlow places what is not placed on a GPU if it can.
-    return not tf.config.get_visible_devices("GPU")
+    return "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
+
+
+def kept_on_cpu(x):
+    """A scope in which an op is beside x if that is on a CPU: TensorFlow would rather take
+    a GPU, which nobody asked whether it serves."""
+    if device_type(x) == "CPU" and tf.config.get_visible_devices("GPU"):
+        return tf.device(x.device)
+    return contextlib.nullcontext()
