@@ -3,6 +3,9 @@
 The environment variable KNL_BUILD_OPS decides: 0 installs without them, 1 fails where
 they cannot be built. Otherwise they are built if they can be; without them attention
 runs its plain formula, and says so when it is asked.
+
+They are built for NVIDIA GPUs, too, where nvcc is found. KNL_WITH_CUDA decides likewise: 0
+leaves that, 1 fails without nvcc.
 """
 
 import os
@@ -44,6 +47,8 @@ class BuildOps(build_ext):
         folder = ROOT / "build" / "custom_ops"
         configure = ["cmake", "-S", ROOT / "custom_ops", "-B", folder]
         configure += [f"-DPYTHON={sys.executable}", "-DKNL_TESTS_ONLY=OFF"]
+        # Named each time, since CMake would remember what was wished for last.
+        configure += [f"-DWITH_CUDA={_with_cuda()}"]
         ninja = shutil.which("ninja")
         if ninja is not None:
             # Named each time: the last one lay in an environment that is gone by now.
@@ -79,6 +84,16 @@ class CannotBuild(Exception):
     """Says why, as the end of a sentence."""
 
 
+def _with_cuda():
+    wish = os.environ.get("KNL_WITH_CUDA", "auto")
+    known = {"0": "OFF", "1": "ON", "auto": "AUTO"}
+    if wish not in known:
+        raise SystemExit(
+            f"KNL_WITH_CUDA must be one of {', '.join(known)}. Received: {wish!r}."
+        )
+    return known[wish]
+
+
 def _run(command):
     done = subprocess.run(
         [str(part) for part in command],
@@ -92,8 +107,13 @@ def _run(command):
         return
     if "No CMAKE_CXX_COMPILER could be found" in done.stdout:
         raise CannotBuild("there is no C++ compiler")
-    errors = [line for line in done.stdout.splitlines() if "error" in line.lower()]
-    first = errors[0].strip() if errors else f"exit code {done.returncode}"
+    lines = done.stdout.splitlines()
+    errors = [i for i, line in enumerate(lines) if "error" in line.lower()]
+    first = f"exit code {done.returncode}"
+    if errors:
+        # CMake's sentence stands below a line that tells where it comes from.
+        from_cmake = lines[errors[0]].startswith("CMake Error at")
+        first = "".join(lines[errors[0] + from_cmake :][:1]).strip()
     raise CannotBuild(f"{command[0]} says {first!r}")
 
 
