@@ -12,6 +12,7 @@ from tests.ops.formula import B, D, G, H, S, T
 
 if library.load() is None:
     pytest.skip(library.why_not(), allow_module_level=True)
+pytestmark = pytest.mark.usefixtures("on_cpu")
 OPS = library.load()
 LISTS = ("splits", "keep", "segments", "bias", "slopes", "seed")
 SPLITS = [np.array([0, 2, 9]), np.array([0, 5, 12])]  # int64

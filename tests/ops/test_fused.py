@@ -13,9 +13,12 @@ from tests.ops import formula
 from tests.ops.formula import OPTIONS, PACKED
 from tests.ops.test_reference import reference
 
-pytestmark = pytest.mark.skipif(
-    library.load() is None, reason=f"reference only: {library.why_not()}"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        library.load() is None, reason=f"reference only: {library.why_not()}"
+    ),
+    pytest.mark.usefixtures("on_cpu"),
+]
 CASES = [*OPTIONS, *PACKED]
 EPSILON = 2.0**-23
 
