@@ -71,7 +71,7 @@ constexpr const char* kNoMemory =
 
 }  // namespace
 
-Problem CheckAttention(const Attention& a) {
+Problem CheckAttention(const Attention& a, bool splits_are_here) {
   if (a.batch < 0 || a.queries < 0 || a.keys < 0) {
     return Say("Sizes must not be negative. Received: batch=%lld, queries=%lld, keys=%lld.",
                N(a.batch), N(a.queries), N(a.keys));
@@ -118,7 +118,7 @@ Problem CheckAttention(const Attention& a) {
     return Say("Sizes must be under 2^31. Received: batch=%lld, queries=%lld, keys=%lld.",
                N(a.batch), N(a.queries), N(a.keys));
   }
-  if (a.query_splits != nullptr) {
+  if (a.query_splits != nullptr && splits_are_here) {
     Problem problem = CheckSplits("query", a.query_splits, a.batch, a.queries);
     return problem ? problem : CheckSplits("key", a.key_splits, a.batch, a.keys);
   }

@@ -75,8 +75,9 @@ struct Attention {
 constexpr int64_t kMaxWidth = 256;
 constexpr float kMostBias = 1e4f;
 
-// Shapes and options, before anything is allocated. Does not read arrays.
-Problem CheckAttention(const Attention& attention);
+// Shapes and options, before anything is allocated. Of arrays, splits alone are read, and not
+// those that lie on another device.
+Problem CheckAttention(const Attention& attention, bool splits_are_here = true);
 
 Problem AttentionForward(const Attention& attention, const void* q, const void* k,
                          const void* v, void* out, float* lse, Workers& workers);

@@ -16,9 +16,7 @@ constexpr int64_t kLongest = int64_t{1} << 29;
 constexpr int64_t kMostInGrid = 65535;  // its second and third axes
 
 Problem Check(const Attention& a) {
-  Attention known = a;  // but for what lies on the device
-  known.query_splits = known.key_splits = nullptr;
-  if (Problem problem = CheckAttention(known)) return problem;
+  if (Problem problem = CheckAttention(a, /*splits_are_here=*/false)) return problem;
   if (a.queries >= kLongest || a.keys >= kLongest || a.heads > kMostInGrid ||
       (a.bias != nullptr && a.bias_batch > kMostInGrid)) {
     return Say("On a GPU there may be %lld tokens, %lld heads and as many biases. Received: "
