@@ -79,6 +79,7 @@ struct Block {
   int now = 0, left = 0;
   std::vector<int> order;
   std::function<void()> body;
+  std::vector<std::function<void()>> at_end;  // what to check then
   jmp_buf caller;
 };
 
@@ -177,6 +178,8 @@ inline void RunBlock(Block& b, size_t shared_bytes) {
     b.fibers[b.now].begun = true;
     setcontext(&b.fibers[b.now].context);
   }
+  for (const auto& check : b.at_end) check();
+  b.at_end.clear();
   Current() = nullptr;
 }
 
