@@ -76,6 +76,8 @@ struct Landing {
   TensorMap map;
   uint8_t* to;
   int at[4];
+  const void* from;  // bytes in a row instead of a box
+  int bytes;
 };
 
 struct HopperBlock {
@@ -112,6 +114,11 @@ inline void Changed(Barrier* barrier) {
 inline uint32_t Swizzled(uint32_t address) { return address ^ (address >> 7 & 7) << 4; }
 
 inline void Land(const Landing& copy) {
+  if (copy.from != nullptr) {
+    std::memcpy(copy.to, copy.from, copy.bytes);
+    State(copy.barrier).bytes -= copy.bytes;
+    return Changed(copy.barrier);
+  }
   const TensorMap& map = copy.map;
   const uint32_t to = InShared(copy.to);
   for (int row = 0; row < map.box_rows; ++row) {
@@ -131,6 +138,15 @@ inline void Land(const Landing& copy) {
   }
   State(copy.barrier).bytes -= map.box_rows * 128;
   Changed(copy.barrier);
+}
+
+inline void BeginCopy(const Landing& copy) {
+  if (Orders()() % 2 == 0) {
+    Land(copy);
+  } else {
+    Hopper().copies.push_back(copy);
+    ++Hopper().changes;
+  }
 }
 
 // Bits of an operand [64 or columns, 16] that a descriptor tells of.
@@ -303,18 +319,37 @@ inline void WaitForPhase(Barrier* barrier, int parity) {
 inline void CopyBox(void* to, const TensorMap& map, Barrier* barrier, int column, int head,
                     int row, int batch) {
   if (InShared(to) % 1024 != 0) emulated::Stop("a box begins amid a swizzle");
-  const emulated::Landing copy = {barrier, map, static_cast<uint8_t*>(to),
-                                  {column, head, row, batch}};
-  if (emulated::Orders()() % 2 == 0) {
-    emulated::Land(copy);
-  } else {
-    emulated::Hopper().copies.push_back(copy);
-    ++emulated::Hopper().changes;
+  emulated::BeginCopy({barrier, map, static_cast<uint8_t*>(to), {column, head, row, batch},
+                       nullptr, 0});
+}
+
+inline void CopyBytes(void* to, const void* from, int bytes, Barrier* barrier) {
+  if (InShared(to) % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0) {
+    emulated::Stop("bytes to copy are not aligned");
   }
+  emulated::BeginCopy({barrier, {}, static_cast<uint8_t*>(to), {}, from, bytes});
 }
 
 inline void PrefetchMap(const TensorMap&) {}
 inline void FenceShared() {}
+
+// Four 8 x 8 matrices of 16 bits; each thread tells where a row begins.
+inline void StoreMatrices(void* row, const uint32_t* registers) {
+  struct It { void* row; const uint32_t* registers; } it = {row, registers};
+  Warp(&it, [](void** all) {
+    for (int matrix = 0; matrix < 4; ++matrix) {
+      for (int lane = 0; lane < 32; ++lane) {
+        uint8_t* to = static_cast<uint8_t*>(static_cast<It*>(all[matrix * 8 + lane / 4])->row);
+        std::memcpy(to + lane % 4 * 4, &static_cast<It*>(all[lane])->registers[matrix], 4);
+      }
+    }
+  });
+}
+
+// To four neighbours; `sum` is aligned to 16 bytes.
+inline void AtomicAdd4(float* sum, const float* x) {
+  for (int i = 0; i < 4; ++i) sum[i] += x[i];
+}
 
 // ---- Named barriers, 1 to 15 ----
 

@@ -15,29 +15,20 @@
 #include <cmath>
 #include <type_traits>
 
-#include "attention.h"
-#include "cuda_hopper_instructions.h"
-
-struct CUstream_st;
+#include "cuda_hopper_parts.h"
 
 namespace knl {
 namespace cuda {
 
 struct HopperForwardArguments {
+  HopperSizes sizes;
   void* out;
-  float* lse;  // may be null
-  const int64_t *query_splits, *key_splits;  // null unless packed
-  int batch, queries, keys, heads;
-  int heads_per_kv_head;
-  float scale;
-  int window_left, window_right;  // at most kHopperFar
-  int blocks;                     // for a head: of its batch's queries, or packed of all
-  int heads_of_blocks;            // times how many heads: H, or not packed B H
-  int section;                    // heads whose blocks run one after another
+  float* lse;           // may be null
+  int blocks;           // for a head: of its batch's queries, or packed of all
+  int heads_of_blocks;  // times how many heads: H, or not packed B H
+  int section;          // heads whose blocks run one after another
 };
 
-constexpr int kHopperFar = 1 << 30;         // a window's open side
-constexpr int kHopperLongest = 1 << 29;     // T and S
 constexpr int kHopperSectionBytes = 24 << 20;  // of k and v: about half of a cache of level 2
 
 template <Element kTheElement, int kTheWidth, int kTheKeys, int kTheGroups>
@@ -57,8 +48,7 @@ struct HopperForwardShape {
   static constexpr int kKeyBytes = kKeys * kWidth * 2;
   struct Rest {
     Barrier q, k[kStages], v[kStages], k_read[kStages], v_read[kStages], patched;
-    // Which rows this block makes.
-    int head, sequence, first_row, queries, keys, first_query, first_key;
+    HopperPlace place;
   };
   static constexpr int kSharedBytes =
       kQueryBytes + 2 * kStages * kKeyBytes + static_cast<int>(sizeof(Rest));
@@ -73,46 +63,11 @@ struct HopperForwardShape {
 
 // ---- Where a block works ----
 
-// Finds the sequence that block `slot` of a head belongs to, by a warp; none: no row is left.
-template <class Shape>
-KNL_DEVICE void FindSequence(const HopperForwardArguments& a, int slot) {
-  auto& rest = Shape::Others();
-  const int lane = Thread() % 32;
-  int before = 0;  // blocks of earlier sequences
-  for (int begin = 0; begin < a.batch; begin += 32) {
-    const int b = begin + lane;
-    int64_t first = 0, queries = 0;
-    if (b < a.batch) {
-      first = a.query_splits[b];
-      queries = a.query_splits[b + 1] - first;
-    }
-    const int blocks = static_cast<int>((queries + Shape::kRows - 1) / Shape::kRows);
-    int end = blocks;  // with those of lower lanes
-    KNL_UNROLL
-    for (int step = 1; step < 32; step *= 2) {
-      const int lower = Shuffle(end, (lane - step) & 31);
-      if (lane >= step) end += lower;
-    }
-    const int mine = slot - before - (end - blocks);
-    if (mine >= 0 && mine < blocks) {
-      rest.sequence = b;
-      rest.first_row = mine * Shape::kRows;
-      rest.first_query = static_cast<int>(first);
-      rest.queries = static_cast<int>(queries);
-      rest.first_key = static_cast<int>(a.key_splits[b]);
-      rest.keys = static_cast<int>(a.key_splits[b + 1] - a.key_splits[b]);
-    }
-    before += Shuffle(end, 31);
-    if (before > slot) return;
-  }
-  if (lane == 0) rest.sequence = -1;
-}
-
 // Blocks with the most keys go first, so that none is left over when the others are done; but
 // only within a few heads at a time, so that k and v stay in the cache.
 template <class Shape>
 KNL_DEVICE void FindPlace(const HopperForwardArguments& a) {
-  auto& rest = Shape::Others();
+  HopperPlace* place = &Shape::Others().place;
   const int of_section = a.section * a.blocks;
   const int id = BlockIndex().x;
   const int section = id / of_section, in_section = id % of_section;
@@ -121,15 +76,14 @@ KNL_DEVICE void FindPlace(const HopperForwardArguments& a) {
                                                           : a.heads_of_blocks - first;
   const int head = first + in_section % heads;
   const int slot = a.blocks - 1 - in_section / heads;
-  const bool leads = Thread() == 0;
-  if (leads) rest.head = head % a.heads;
-  if (a.query_splits != nullptr) return FindSequence<Shape>(a, slot);
-  if (!leads) return;
-  rest.sequence = head / a.heads;
-  rest.first_row = slot * Shape::kRows;
-  rest.queries = a.queries;
-  rest.keys = a.keys;
-  rest.first_query = rest.first_key = 0;
+  const HopperSizes& sizes = a.sizes;
+  if (sizes.query_splits != nullptr) {
+    FindSequence<Shape::kRows>(sizes, sizes.query_splits, slot, place);
+    if (Thread() == 0) place->head = head;
+  } else if (Thread() == 0) {
+    *place = {head % sizes.heads, head / sizes.heads, slot * Shape::kRows, sizes.queries,
+              sizes.keys, 0, 0};
+  }
 }
 
 // The tiles of keys that some row of the block sees: from `last` down, `count` of them.
@@ -138,8 +92,9 @@ struct HopperTiles {
 };
 
 template <class Shape>
-KNL_DEVICE HopperTiles SeenTiles(const HopperForwardArguments& a, int row, int queries,
-                                 int keys) {
+KNL_DEVICE HopperTiles SeenTiles(const HopperSizes& a) {
+  const HopperPlace place = Shape::Others().place;
+  const int row = place.first_row, queries = place.queries, keys = place.keys;
   const int rows = queries - row < Shape::kRows ? queries - row : Shape::kRows;
   const int position = row + keys - queries;
   int first = position - a.window_left;
@@ -155,76 +110,34 @@ KNL_DEVICE HopperTiles SeenTiles(const HopperForwardArguments& a, int row, int q
 
 // ---- Copying ----
 
-template <class Shape, int kRows>
-KNL_DEVICE void CopyTile(uint8_t* to, const TensorMap& map, Barrier* there, int head, int row,
-                         int batch) {
-  KNL_UNROLL
-  for (int panel = 0; panel < Shape::kWidth / 64; ++panel) {
-    CopyBox(to + panel * kRows * 128, map, there, panel * 64, head, row, batch);
-  }
-}
-
-// The values of the last tile of a packed sequence, by a warp: rows behind its end belong to
-// the next one, and their weights of zero would not do if those were infinite or NaN.
-template <class Shape>
-KNL_DEVICE void CopyLastValues(uint8_t* to, const TensorMap& map, Barrier* there, int head,
-                               int row, int kept) {
-  auto& rest = Shape::Others();
-  const int lane = Thread() % 32;
-  if (lane == 0) {
-    ArriveAndExpect(&rest.patched, Shape::kKeyBytes);
-    CopyTile<Shape, Shape::kKeys>(to, map, &rest.patched, head, row, 0);
-  }
-  WaitForPhase(&rest.patched, 0);
-  constexpr int kChunks = Shape::kWidth / 8;
-  for (int i = kept * kChunks + lane; i < Shape::kKeys * kChunks; i += 32) {
-    uint64_t* chunk = reinterpret_cast<uint64_t*>(
-        to + InTile<Shape::kKeys>(i / kChunks, i % kChunks * 8));
-    chunk[0] = chunk[1] = 0;
-  }
-  FenceShared();
-  SyncWarp();
-  if (lane == 0) Arrive(there);
-}
-
 // All that a block reads, by one warp.
 template <class Shape>
-KNL_DEVICE void CopyAll(const HopperForwardArguments& a, const TensorMap& q_map,
-                        const TensorMap& k_map, const TensorMap& v_map, HopperTiles tiles) {
+KNL_DEVICE void CopyAll(const HopperSizes& a, const TensorMap& q_map, const TensorMap& k_map,
+                        const TensorMap& v_map, HopperTiles tiles) {
+  constexpr int kKeys = Shape::kKeys, kWidth = Shape::kWidth;
   auto& rest = Shape::Others();
-  const bool leads = Thread() % 32 == 0;
+  const HopperPlace place = rest.place;
   const bool packed = a.query_splits != nullptr;
-  const int batch = packed ? 0 : rest.sequence;
-  const int kv_head = rest.head / a.heads_per_kv_head;
-  const int keys = rest.keys, first_key = rest.first_key;
+  const int batch = packed ? 0 : place.sequence;
+  const int kv_head = place.head / a.heads_per_kv_head;
+  HopperCopier copier = {packed, batch, &rest.patched};
 
   const auto copy_keys = [&](int i) {
     const int stage = i % Shape::kStages;
     WaitForPhase(&rest.k_read[stage], i / Shape::kStages % 2 ^ 1);
-    if (!leads) return;
-    ArriveAndExpect(&rest.k[stage], Shape::kKeyBytes);
-    CopyTile<Shape, Shape::kKeys>(Shape::Keys(stage), k_map, &rest.k[stage], kv_head,
-                                  first_key + (tiles.last - i) * Shape::kKeys, batch);
+    copier.Copy<kKeys, kWidth>(Shape::Keys(stage), k_map, &rest.k[stage], kv_head,
+                               place.first_key + (tiles.last - i) * kKeys, kKeys);
   };
   const auto copy_values = [&](int i) {
     const int stage = i % Shape::kStages;
-    const int begin = (tiles.last - i) * Shape::kKeys;
+    const int begin = (tiles.last - i) * kKeys;
     WaitForPhase(&rest.v_read[stage], i / Shape::kStages % 2 ^ 1);
-    if (packed && begin + Shape::kKeys > keys) {
-      return CopyLastValues<Shape>(Shape::Values(stage), v_map, &rest.v[stage], kv_head,
-                                   first_key + begin, keys - begin);
-    }
-    if (!leads) return;
-    ArriveAndExpect(&rest.v[stage], Shape::kKeyBytes);
-    CopyTile<Shape, Shape::kKeys>(Shape::Values(stage), v_map, &rest.v[stage], kv_head,
-                                  first_key + begin, batch);
+    copier.Copy<kKeys, kWidth>(Shape::Values(stage), v_map, &rest.v[stage], kv_head,
+                               place.first_key + begin, place.keys - begin);
   };
 
-  if (leads) {
-    ArriveAndExpect(&rest.q, Shape::kQueryBytes);
-    CopyTile<Shape, Shape::kRows>(Shape::Queries(), q_map, &rest.q, rest.head,
-                                  rest.first_query + rest.first_row, batch);
-  }
+  copier.Copy<Shape::kRows, kWidth>(Shape::Queries(), q_map, &rest.q, place.head,
+                                    place.first_query + place.first_row, Shape::kRows);
   copy_keys(0);
   for (int i = 0; i < tiles.count; ++i) {
     if (i + 1 < tiles.count) copy_keys(i + 1);
@@ -290,43 +203,6 @@ KNL_DEVICE void HideKeys(float (&s)[kSize], int first, int end, int keys) {
   }
 }
 
-// ---- Products ----
-
-// s [64, kKeys] = q k^T, begun.
-template <class Shape>
-KNL_DEVICE void BeginScores(float (&s)[Shape::kKeys / 2], uint64_t q, uint64_t k) {
-  KNL_UNROLL
-  for (int d = 0; d < Shape::kWidth; d += 16) {
-    MultiplyTiles<Shape::kElement, Shape::kKeys, false, false>(
-        s, AtTile<Shape::kRows>(q, 0, d), AtTile<Shape::kKeys>(k, 0, d), d > 0);
-  }
-  CommitProducts();
-}
-
-// o [64, kWidth] += p v, begun.
-template <class Shape>
-KNL_DEVICE void BeginOutputs(float (&o)[Shape::kWidth / 2], const uint32_t (&p)[Shape::kKeys / 4],
-                             uint64_t v) {
-  KNL_UNROLL
-  for (int key = 0; key < Shape::kKeys; key += 16) {
-    MultiplyTile<Shape::kElement, Shape::kWidth, true>(
-        o, p + key / 4, AtTile<Shape::kKeys>(v, key, 0), true);
-  }
-  CommitProducts();
-}
-
-template <Element kElement>
-KNL_DEVICE uint32_t Pack(float low, float high) {
-  return kElement == Element::kBFloat16 ? PackBFloat16(low, high) : PackFloat16(low, high);
-}
-
-// A product's sums, in the places of registers that the next one reads.
-template <Element kElement, int kSize>
-KNL_DEVICE void PackAll(const float (&s)[kSize], uint32_t (&p)[kSize / 2]) {
-  KNL_UNROLL
-  for (int i = 0; i < kSize / 2; ++i) p[i] = Pack<kElement>(s[2 * i], s[2 * i + 1]);
-}
-
 // ---- A group of four warps ----
 
 // Whose turn it is to begin products.
@@ -345,12 +221,14 @@ template <class Shape>
 KNL_DEVICE void WriteRows(const HopperForwardArguments& a, int group, int row,
                           const float (&o)[Shape::kWidth / 2], const HopperSoftmax& softmax,
                           float scale) {
-  const auto& rest = Shape::Others();
+  const HopperPlace place = Shape::Others().place;
   const int warp = Thread() / 32 % 4, lane = Thread() % 32;
-  const int64_t first = (a.query_splits != nullptr ? int64_t{rest.first_query}
-                                                   : int64_t{rest.sequence} * a.queries) +
+  const int64_t heads = a.sizes.heads;
+  const int64_t first = (a.sizes.query_splits != nullptr
+                             ? int64_t{place.first_query}
+                             : int64_t{place.sequence} * a.sizes.queries) +
                         row + warp * 16;
-  const int left = rest.queries - row - warp * 16;  // rows that there are
+  const int left = place.queries - row - warp * 16;  // rows that there are
 
   float growth[2];
   KNL_UNROLL
@@ -363,54 +241,35 @@ KNL_DEVICE void WriteRows(const HopperForwardArguments& a, int group, int row,
     if (a.lse != nullptr && lane % 4 == 0 && at < left) {
       constexpr float kLn2 = 0.693147180559945f;
       const float shift = HopperSoftmax::Shift(softmax.top[half], scale);
-      a.lse[(first + at) * a.heads + rest.head] = (shift + Log2(sum)) * kLn2;
+      a.lse[(first + at) * heads + place.head] = (shift + Log2(sum)) * kLn2;
     }
   }
-
-  // By way of what held the queries, so that a thread stores 16 bytes.
-  uint8_t* tile = Shape::Queries();
-  const int tile_row = group * 64 + warp * 16;
-  SyncNamed(8 + group, 128);  // all have read them
-  KNL_UNROLL
-  for (int i = 0; i < Shape::kWidth / 2; i += 2) {
-    const int half = i / 2 % 2;
-    *reinterpret_cast<uint32_t*>(
-        tile + InTile<Shape::kRows>(tile_row + lane / 4 + 8 * half, i / 4 * 8) + lane % 4 * 4) =
-        Pack<Shape::kElement>(o[i] * growth[half], o[i + 1] * growth[half]);
-  }
-  SyncWarp();
-  struct alignas(16) Chunk {
-    uint64_t low, high;
-  };
-  constexpr int kChunks = Shape::kWidth / 8;
-  KNL_UNROLL
-  for (int i = lane; i < 16 * kChunks; i += 32) {
-    const int at = i / kChunks, column = i % kChunks * 8;
-    if (at >= left) continue;
-    uint16_t* to = static_cast<uint16_t*>(a.out) +
-                   ((first + at) * a.heads + rest.head) * Shape::kWidth + column;
-    *reinterpret_cast<Chunk*>(to) =
-        *reinterpret_cast<const Chunk*>(tile + InTile<Shape::kRows>(tile_row + at, column));
-  }
+  SyncNamed(8 + group, 128);  // all have read the queries
+  StoreRows<Shape::kElement, Shape::kRows, Shape::kWidth>(
+      Shape::Queries(), group * 64 + warp * 16, o, growth,
+      static_cast<uint16_t*>(a.out) + (first * heads + place.head) * Shape::kWidth,
+      heads * Shape::kWidth, left);
 }
 
 template <class Shape>
 KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles tiles) {
   constexpr int kKeys = Shape::kKeys;
+  constexpr Element kElement = Shape::kElement;
   auto& rest = Shape::Others();
+  const HopperPlace place = rest.place;
   const int warp = Thread() / 32 % 4, lane = Thread() % 32;
   const bool releases = lane == 0;
   const HopperTurns<Shape> turns = {group};
-  const float scale = a.scale * 1.44269504088896f;
-  const int row = rest.first_row + group * 64;
-  const int keys = rest.keys;
+  const float scale = a.sizes.scale * 1.44269504088896f;
+  const int row = place.first_row + group * 64;
+  const int keys = place.keys;
 
-  // What rows see: this thread's first, all of the group's, and the keys from s[0]'s place on.
-  const int group_position = row + keys - rest.queries;
+  // What rows see: this thread's first, all of the group's, and the keys from s[0]'s on.
+  const int group_position = row + keys - place.queries;
   const int position = group_position + warp * 16 + lane / 4;
-  const int place = lane % 4 * 2;
-  const int all_see_from = group_position + 63 - a.window_left;
-  const int all_see_to = group_position + a.window_right + 1;  // before it
+  const int column = lane % 4 * 2;
+  const int all_see_from = group_position + 63 - a.sizes.window_left;
+  const int all_see_to = group_position + a.sizes.window_right + 1;  // before it
 
   const uint64_t q =
       AtTile<Shape::kRows>(DescribeTile<Shape::kRows>(Shape::Queries()), group * 64, 0);
@@ -429,8 +288,8 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
     const auto hide = [&](int i) {
       const int begin = (tiles.last - i) * kKeys;
       if (begin >= all_see_from && begin + kKeys <= all_see_to && begin + kKeys <= keys) return;
-      HideKeys(s, position - a.window_left - begin - place,
-               position + a.window_right + 1 - begin - place, keys - begin - place);
+      HideKeys(s, position - a.sizes.window_left - begin - column,
+               position + a.sizes.window_right + 1 - begin - column, keys - begin - column);
     };
     if (turns.IsLast() && tiles.count > 1) turns.Pass();
 
@@ -438,13 +297,13 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
     WaitForPhase(&rest.k[0], 0);
     Pin(s);
     FenceProducts();
-    BeginScores<Shape>(s, q, k);
+    BeginScores<kElement, Shape::kRows, kKeys, Shape::kWidth>(s, q, k);
     WaitForProducts<0>();
     Pin(s);
     if (releases) Arrive(&rest.k_read[0]);
     hide(0);
     softmax.Weigh(s, scale, shrink);
-    PackAll<Shape::kElement>(s, p);
+    PackAll<kElement>(s, p);
 
     int stage = 0, phase = 0;  // of values; keys are one tile ahead
     for (int i = 1; i < tiles.count; ++i) {
@@ -456,10 +315,10 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       Pin(p);
       Pin(o);
       FenceProducts();
-      BeginScores<Shape>(s, q, k + next * kStep);
+      BeginScores<kElement, Shape::kRows, kKeys, Shape::kWidth>(s, q, k + next * kStep);
       WaitForPhase(&rest.v[stage], phase);
       FenceProducts();
-      BeginOutputs<Shape>(o, p, v + stage * kStep);
+      BeginOutputs<kElement, kKeys, Shape::kWidth>(o, p, v + stage * kStep);
       if (!turns.IsLast() || i + 1 < tiles.count) turns.Pass();
       WaitForProducts<1>();
       Pin(s);
@@ -470,7 +329,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       Pin(o);
       Pin(p);
       if (releases) Arrive(&rest.v_read[stage]);
-      PackAll<Shape::kElement>(s, p);
+      PackAll<kElement>(s, p);
       KNL_UNROLL
       for (int d = 0; d < Shape::kWidth / 2; ++d) o[d] *= shrink[d / 2 % 2];
       stage = next, phase = next_phase;
@@ -480,7 +339,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
     Pin(p);
     Pin(o);
     FenceProducts();
-    BeginOutputs<Shape>(o, p, v + stage * kStep);
+    BeginOutputs<kElement, kKeys, Shape::kWidth>(o, p, v + stage * kStep);
     WaitForProducts<0>();
     Pin(o);
   }
@@ -489,7 +348,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
 
 template <class Shape>
 KNL_KERNEL(Shape::kThreads, 1)
-HopperForward(KNL_GRID_CONSTANT const TensorMap q_map, KNL_GRID_CONSTANT const TensorMap k_map,
+HopperForwardKernel(KNL_GRID_CONSTANT const TensorMap q_map, KNL_GRID_CONSTANT const TensorMap k_map,
               KNL_GRID_CONSTANT const TensorMap v_map,
               KNL_GRID_CONSTANT const HopperForwardArguments a) {
 #if KNL_HOPPER
@@ -512,11 +371,11 @@ HopperForward(KNL_GRID_CONSTANT const TensorMap q_map, KNL_GRID_CONSTANT const T
     FenceBarriers();
   }
   SyncBlock();
-  if (rest.sequence < 0) return;
-  const HopperTiles tiles = SeenTiles<Shape>(a, rest.first_row, rest.queries, rest.keys);
+  if (rest.place.sequence < 0) return;
+  const HopperTiles tiles = SeenTiles<Shape>(a.sizes);
   if (group == 0) {
     ShrinkRegisters<Shape::kCopyRegisters>();
-    if (warp == 0 && tiles.count > 0) CopyAll<Shape>(a, q_map, k_map, v_map, tiles);
+    if (warp == 0 && tiles.count > 0) CopyAll<Shape>(a.sizes, q_map, k_map, v_map, tiles);
   } else {
     GrowRegisters<Shape::kRegisters>();
     Attend<Shape>(a, group - 1, tiles);
@@ -526,78 +385,53 @@ HopperForward(KNL_GRID_CONSTANT const TensorMap q_map, KNL_GRID_CONSTANT const T
 
 // ---- Calls ----
 
-// Whether the current device and HopperForward are made for this call.
+// Whether HopperForward is made for this call, and the current device for it.
 inline bool HopperForwardServes(const Attention& a, const void* q, const void* k, const void* v,
                                 const void* out) {
-  if (a.element == Element::kFloat32 || (a.width != 64 && a.width != 128)) return false;
-  if (!(a.scale > 0) || a.soft_cap != 0 || a.keep != nullptr || a.query_segments != nullptr ||
-      a.bias != nullptr || a.slopes != nullptr || a.dropout != 0) {
-    return false;
-  }
-  if (a.batch < 1 || a.queries < 1 || a.keys < 1 || a.batch > kHopperLongest ||
-      a.queries > kHopperLongest || a.keys > kHopperLongest || a.heads > kHopperLongest) {
-    return false;
-  }
-  const bool packed = a.query_splits != nullptr;
-  const double blocks = a.queries / 128.0 + (packed ? a.batch : 1);
-  if (blocks * a.heads * (packed ? 1 : a.batch) > kHopperFar) return false;
   for (const void* array : {q, k, v, out}) {
-    if (reinterpret_cast<uintptr_t>(array) % 16 != 0) return false;
+    if (!IsAlignedForHopper(array)) return false;
   }
-  return IsHopper();
+  return HopperServes(a);
 }
 
 template <class Shape>
 const char* LaunchHopperForward(const Attention& a, const void* q, const void* k,
                                 const void* v, HopperForwardArguments arguments,
                                 CUstream_st* stream) {
-  const bool packed = a.query_splits != nullptr;
-  arguments.blocks = static_cast<int>(packed ? a.queries / Shape::kRows + a.batch
-                                             : (a.queries + Shape::kRows - 1) / Shape::kRows);
-  const int64_t maps = packed ? 1 : a.batch;
+  arguments.blocks = static_cast<int>(a.query_splits != nullptr
+                                          ? a.queries / Shape::kRows + a.batch
+                                          : (a.queries + Shape::kRows - 1) / Shape::kRows);
   TensorMap q_map, k_map, v_map;
-  const char* error =
-      MakeTensorMap(&q_map, a.element, q, maps, a.queries, a.heads, a.width, Shape::kRows);
-  if (error == nullptr) {
-    error = MakeTensorMap(&k_map, a.element, k, maps, a.keys, a.kv_heads, a.width, Shape::kKeys);
-  }
-  if (error == nullptr) {
-    error = MakeTensorMap(&v_map, a.element, v, maps, a.keys, a.kv_heads, a.width, Shape::kKeys);
-  }
+  const char* error = MapQueries(&q_map, a, q, Shape::kRows);
+  if (error == nullptr) error = MapKeys(&k_map, a, k, Shape::kKeys);
+  if (error == nullptr) error = MapKeys(&v_map, a, v, Shape::kKeys);
   if (error != nullptr) return error;
   const Grid grid = {static_cast<unsigned>(arguments.blocks) * arguments.heads_of_blocks, 1, 1};
-  return Launch(HopperForward<Shape>, {grid, Shape::kThreads, Shape::kSharedBytes, stream},
-                q_map, k_map, v_map, arguments);
+  return Launch(HopperForwardKernel<Shape>,
+                {grid, Shape::kThreads, Shape::kSharedBytes, stream}, q_map, k_map, v_map,
+                arguments);
 }
 
 // What HopperForwardServes. Null, or what went wrong.
 inline const char* HopperForward(const Attention& a, const void* q, const void* k,
                                  const void* v, void* out, float* lse, CUstream_st* stream) {
   const bool packed = a.query_splits != nullptr;
-  const int64_t far = kHopperFar;
-  HopperForwardArguments arguments = {};
-  arguments.out = out, arguments.lse = lse;
-  arguments.query_splits = a.query_splits, arguments.key_splits = a.key_splits;
-  arguments.batch = static_cast<int>(a.batch);
-  arguments.queries = static_cast<int>(a.queries), arguments.keys = static_cast<int>(a.keys);
-  arguments.heads = static_cast<int>(a.heads);
-  arguments.heads_per_kv_head = static_cast<int>(a.heads / a.kv_heads);
-  arguments.scale = a.scale;
   const bool left = a.window_left >= 0, right = a.window_right >= 0;
-  arguments.window_left = static_cast<int>(left ? std::min(a.window_left, far) : far);
-  arguments.window_right = static_cast<int>(right ? std::min(a.window_right, far) : far);
+  HopperForwardArguments arguments = {};
+  arguments.sizes = SizesOf(a);
+  arguments.out = out, arguments.lse = lse;
   arguments.heads_of_blocks = static_cast<int>(packed ? a.heads : a.batch * a.heads);
   // Blocks of one length need no order, and share k and v best one head after another.
   const int64_t bytes = 4 * a.keys * a.width;
   const int64_t section = left == right ? 1 : kHopperSectionBytes / bytes;
-  arguments.section = static_cast<int>(std::min<int64_t>(
-      std::max<int64_t>(section, 1) * arguments.heads_per_kv_head, arguments.heads_of_blocks));
+  arguments.section = static_cast<int>(
+      std::min<int64_t>(std::max<int64_t>(section, 1) * arguments.sizes.heads_per_kv_head,
+                        arguments.heads_of_blocks));
 
   const auto launch = [&](auto shape) {
     return LaunchHopperForward<decltype(shape)>(a, q, k, v, arguments, stream);
   };
-  // More rows read k and v less often, and make up for the last block's idle ones if there are
-  // enough of them.
+  // More rows read k and v less often, if they do not leave more of the last block idle.
   const int64_t by_two = (a.queries + 127) / 128 * 128, by_three = (a.queries + 191) / 192 * 192;
   const auto of = [&](auto element) {
     constexpr Element kElement = decltype(element)::value;

@@ -136,12 +136,36 @@ KNL_DEVICE void CopyBox(void* to, const TensorMap& map, Barrier* barrier, int co
       : "memory");
 }
 
+// Bytes in a row, from and to multiples of 16.
+KNL_DEVICE void CopyBytes(void* to, const void* from, int bytes, Barrier* barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+      ::"r"(InShared(to)),
+      "l"(from), "r"(bytes), "r"(InShared(barrier))
+      : "memory");
+}
+
 KNL_DEVICE void PrefetchMap(const TensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
 // Before products or copies meet what this thread stored to shared memory.
 KNL_DEVICE void FenceShared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Four 8 x 8 matrices of 16 bits; each thread tells where a row begins.
+KNL_DEVICE void StoreMatrices(void* row, const uint32_t* r) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
+                   InShared(row)),
+               "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3])
+               : "memory");
+}
+
+// To four neighbours; `sum` is aligned to 16 bytes.
+KNL_DEVICE void AtomicAdd4(float* sum, const float* x) {
+  asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(sum), "f"(x[0]), "f"(x[1]),
+               "f"(x[2]), "f"(x[3])
+               : "memory");
+}
 
 // ---- Named barriers, 1 to 15 ----
 
