@@ -17,6 +17,7 @@
 
 #include "attention.h"
 #include "attention_reference.h"
+#include "cuda_hopper_backward.h"
 #include "cuda_hopper_forward.h"
 #include "testing.h"
 
@@ -42,8 +43,15 @@ class Aligned {
   }
   Array Copy(size_t size) {
     Array copy(size);
-    if (size > 0) std::memcpy(copy.data(), data(), size);
+    std::copy_n(data(), size, copy.data<uint8_t>());
     return copy;
+  }
+  double Largest(Element element, int64_t size) {
+    double largest = 0;
+    for (int64_t i = 0; i < size; ++i) {
+      largest = std::max<double>(largest, std::fabs(reference::Read(element, data(), i)));
+    }
+    return largest;
   }
   bool IntactAfter(size_t size) {
     for (size_t i = size; i < size + 16; ++i) {
@@ -67,11 +75,12 @@ Aligned AlignedNormals(Element element, int64_t size, float deviation, Random& r
 struct Case {
   std::string name;
   Attention a;
-  Aligned q, k, v;
+  Aligned q, k, v, dout;
+  Array dlse;
   std::vector<int64_t> query_splits, key_splits;
 
   Case(const Sizes& n, Element element, uint32_t seed, float deviation = 1.0f)
-      : q(0), k(0), v(0) {
+      : q(0), k(0), v(0), dout(0) {
     a.element = element;
     a.batch = n.B, a.queries = n.T, a.keys = n.S, a.heads = n.H, a.kv_heads = n.G;
     a.width = n.D;
@@ -81,6 +90,8 @@ struct Case {
     q = AlignedNormals(element, n.B * n.T * n.H * n.D, deviation, random);
     k = AlignedNormals(element, n.B * n.S * n.G * n.D, deviation, random);
     v = AlignedNormals(element, n.B * n.S * n.G * n.D, 1.0f, random);
+    dout = AlignedNormals(element, n.B * n.T * n.H * n.D, 1.0f, random);
+    if (seed % 2 == 0) dlse = Normals(Element::kFloat32, n.B * n.T * n.H, 1.0f, random);
     char text[200];
     std::snprintf(text, sizeof(text), "%s B=%d T=%d S=%d H=%d G=%d D=%d seed=%u",
                   kElementNames[static_cast<int>(element)], (int)n.B, (int)n.T, (int)n.S,
@@ -107,38 +118,71 @@ struct Case {
 
 // ---- Running ----
 
-void Check(Case& c) {
+struct Outputs {
+  Array out, lse, dq, dk, dv;
+};
+
+Outputs Run(Case& c) {
   const Attention& a = c.a;
   const size_t q_bytes = QueryRows(a) * a.heads * a.width * 2;
+  const size_t k_bytes = KeyRows(a) * a.kv_heads * a.width * 2;
   const size_t lse_bytes = QueryRows(a) * a.heads * 4;
-  Aligned out(q_bytes), lse(lse_bytes), dout(q_bytes);
-  if (!cuda::HopperForwardServes(a, c.q.data(), c.k.data(), c.v.data(), out.data())) {
-    return Fail("%s: not served", c.name.c_str());
+  Aligned out(q_bytes), lse(lse_bytes), dq(q_bytes), dk(k_bytes), dv(k_bytes);
+  const size_t scratch_bytes = cuda::HopperBackwardScratchBytes(a);
+  Aligned scratch(scratch_bytes);
+  float* lse_data = reinterpret_cast<float*>(lse.data());
+  const char* problem = nullptr;
+  if (!cuda::HopperForwardServes(a, c.q.data(), c.k.data(), c.v.data(), out.data()) ||
+      !cuda::HopperBackwardServes(a, c.q.data(), c.k.data(), c.v.data(), out.data(),
+                                  c.dout.data(), dq.data(), dk.data(), dv.data())) {
+    problem = "not served";
   }
-  const char* problem =
-      cuda::HopperForward(a, c.q.data(), c.k.data(), c.v.data(), out.data(),
-                          reinterpret_cast<float*>(lse.data()), nullptr);
-  if (problem != nullptr) return Fail("%s: %s", c.name.c_str(), problem);
-  if (!out.IntactAfter(q_bytes) || !lse.IntactAfter(lse_bytes)) {
+  if (problem == nullptr) {
+    problem = cuda::HopperForward(a, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
+                                  nullptr);
+  }
+  if (problem == nullptr) {
+    problem = cuda::HopperBackward(a, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
+                                   c.dout.data(), c.dlse.data<float>(), dq.data(), dk.data(),
+                                   dv.data(), scratch.data(), nullptr);
+  }
+  if (problem != nullptr) Fail("%s: %s", c.name.c_str(), problem);
+  if (!out.IntactAfter(q_bytes) || !lse.IntactAfter(lse_bytes) || !dq.IntactAfter(q_bytes) ||
+      !dk.IntactAfter(k_bytes) || !dv.IntactAfter(k_bytes) ||
+      !scratch.IntactAfter(scratch_bytes)) {
     Fail("%s: written outside an array", c.name.c_str());
   }
-  std::memset(dout.data(), 0, q_bytes);
-  const auto truth = reference::PlainAttention<double>(a, c.q.data(), c.k.data(), c.v.data(),
-                                                       dout.data(), nullptr);
-  const auto plain = reference::PlainAttention<float>(a, c.q.data(), c.k.data(), c.v.data(),
-                                                      dout.data(), nullptr);
+  return {out.Copy(q_bytes), lse.Copy(lse_bytes), dq.Copy(q_bytes), dk.Copy(k_bytes),
+          dv.Copy(k_bytes)};
+}
+
+void Check(Case& c) {
+  const Attention& a = c.a;
+  const Outputs o = Run(c);
+  const auto truth = reference::PlainAttention<double>(
+      a, c.q.data(), c.k.data(), c.v.data(), c.dout.data(), c.dlse.data<float>());
+  const auto plain = reference::PlainAttention<float>(
+      a, c.q.data(), c.k.data(), c.v.data(), c.dout.data(), c.dlse.data<float>());
+  // By what elements may be off that happen to come out exact in the plain formula.
   const double score = 3 * 0x1p-24 * (1 + truth.score_size);
   const double share = score + kRoundings[static_cast<int>(a.element)];
-  double largest = 0;
-  for (int64_t i = 0; i < KeyRows(a) * a.kv_heads * a.width; ++i) {
-    const double x = std::fabs(reference::Read(a.element, c.v.data(), i));
-    if (x < INFINITY) largest = std::max(largest, x);
-  }
-  CompareArray(c.name, "out", a.element, out.Copy(q_bytes), truth.out, plain.out,
-               share * largest + 0x1p-23,
-               [&](int64_t i) { return truth.lse[i / a.width] == -INFINITY; });
-  CompareArray(c.name, "lse", Element::kFloat32, lse.Copy(lse_bytes), truth.lse, plain.lse,
-               score, [](int64_t) { return false; });
+  const double scale = a.scale, difference = truth.gradient_size;
+  const double least = a.element == Element::kFloat16 ? 0x1p-23 : 1e-37;  // subnormal
+  const int64_t q_size = truth.out.size(), k_size = truth.dk.size();
+  const double q = c.q.Largest(a.element, q_size), k = c.k.Largest(a.element, k_size);
+  const double v = c.v.Largest(a.element, k_size), dout = c.dout.Largest(a.element, q_size);
+  const auto anything = [](int64_t) { return false; };
+  const auto row_is_blind = [&](int64_t i) { return truth.lse[i / a.width] == -INFINITY; };
+  const auto key_is_unseen = [&](int64_t i) { return !truth.seen[i / a.width]; };
+  CompareArray(c.name, "out", a.element, o.out, truth.out, plain.out, share * v + least,
+               row_is_blind);
+  CompareArray(c.name, "lse", Element::kFloat32, o.lse, truth.lse, plain.lse, score, anything);
+  CompareArray(c.name, "dq", a.element, o.dq, truth.dq, plain.dq,
+               share * difference * scale * k + least, row_is_blind);
+  CompareArray(c.name, "dk", a.element, o.dk, truth.dk, plain.dk,
+               share * difference * scale * q + least, key_is_unseen);
+  CompareArray(c.name, "dv", a.element, o.dv, truth.dv, plain.dv, share * dout + least,
+               key_is_unseen);
 }
 
 // ---- Groups of checks ----
@@ -253,21 +297,18 @@ int SequencesDoNotMeet() {
     for (Element element : kTypes) {
       Case c({1, 300, 300, 1, 1, D}, element, ++cases);
       c.Split({0, 100, 300}, {0, 100, 300});
-      // Neither sequence may show the other's rows: keys and values of the second are NaN,
-      // and only its results may be.
-      const Attention& a = c.a;
-      for (int64_t i = 100 * D; i < 300 * D; ++i) {
-        reference::Write(element, NAN, c.k.data(), i);
-        reference::Write(element, NAN, c.v.data(), i);
+      // All of the second sequence is NaN, and only its results may be.
+      for (Aligned* array : {&c.q, &c.k, &c.v, &c.dout}) {
+        for (int64_t i = 100 * D; i < 300 * D; ++i) {
+          reference::Write(element, NAN, array->data(), i);
+        }
       }
-      Aligned out(300 * D * 2);
-      const char* problem = cuda::HopperForward(a, c.q.data(), c.k.data(), c.v.data(),
-                                                out.data(), nullptr, nullptr);
-      if (problem != nullptr) Fail("%s: %s", c.name.c_str(), problem);
-      for (int64_t i = 0; i < 300 * D; ++i) {
-        const bool is_nan = std::isnan(reference::Read(element, out.data(), i));
-        if (is_nan != (i >= 100 * D)) {
-          Fail("%s: out[%lld] is%s NaN", c.name.c_str(), (long long)i, is_nan ? "" : " not");
+      const Outputs o = Run(c);
+      for (const Array* array : {&o.out, &o.dq, &o.dk, &o.dv}) {
+        for (int64_t i = 0; i < 300 * D; ++i) {
+          const bool is_nan = std::isnan(reference::Read(element, array->data(), i));
+          if (is_nan == (i >= 100 * D)) continue;
+          Fail("%s: element %lld is%s NaN", c.name.c_str(), (long long)i, is_nan ? "" : " not");
           break;
         }
       }
