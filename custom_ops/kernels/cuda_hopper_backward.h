@@ -21,10 +21,11 @@
 namespace knl {
 namespace cuda {
 
-template <Element kTheElement, int kTheWidth>
+template <Element kTheElement, int kTheWidth, bool kTheDrops = false>
 struct HopperBackwardShape {
   static constexpr Element kElement = kTheElement;
   static constexpr int kWidth = kTheWidth;
+  static constexpr bool kDrops = kTheDrops;
   static constexpr int kKeys = 128;    // of a block
   static constexpr int kQueries = 64;  // of a tile
   static constexpr int kStages = 2;
@@ -36,7 +37,7 @@ struct HopperBackwardShape {
   static constexpr int kScoreBytes = kKeys * kQueries * 2;
   struct Rest {
     float lse[kStages][kQueries], delta[kStages][kQueries];
-    Barrier keys, q[kStages], dout[kStages], q_read[kStages], dout_read[kStages], patched;
+    Barrier keys, q[kStages], dout[kStages], read[kStages], patched;
     HopperPlace place;
   };
   static constexpr int kSharedBytes = 2 * kKeyBytes + 2 * kStages * kQueryBytes +
@@ -272,11 +273,10 @@ KNL_DEVICE void CopyAllBackward(const HopperBackwardArguments& a,
     for (int i = 0; i < tiles.count; ++i) {
       const int begin = (tiles.first + i) * kQueries;
       const int row = place.first_query + begin, left = place.queries - begin;
-      WaitForPhase(&rest.q_read[stage], parity);
+      WaitForPhase(&rest.read[stage], parity);
       copier.Copy<kQueries, kWidth>(
           Shape::Queries(stage), maps.q, &rest.q[stage], head, row, left,
           {rest.lse[stage], a.scratch.lse + scratch_row + begin, kQueries * 4});
-      WaitForPhase(&rest.dout_read[stage], parity);
       copier.Copy<kQueries, kWidth>(
           Shape::Dout(stage), maps.dout, &rest.dout[stage], head, row, left,
           {rest.delta[stage], a.scratch.delta + scratch_row + begin, kQueries * 4});
@@ -352,6 +352,8 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
 
     const int last_begin = (tiles.first + tiles.count - 1) * kQueries;
     const int end_head = (place.head + 1) * sizes.heads_per_kv_head;
+    HopperSeed seed;
+    if (Shape::kDrops) seed = {{sizes.seed[0], sizes.seed[1]}};
     int head = end_head - sizes.heads_per_kv_head, begin = tiles.first * kQueries;
     for (int i = 0; head < end_head; ++i) {
       const int stage = i % 2, phase = i / 2 % 2;
@@ -384,7 +386,19 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
         KNL_UNROLL
         for (int e = 0; e < 4; ++e) s[j + e] = Exp2(s[j + e] * scale - lse[e % 2]);
       }
-      PackAll<kElement>(s, p);
+      uint32_t dropped = 0;  // a bit for each
+      if constexpr (Shape::kDrops) {
+        dropped = DroppedOnes<kQueries / 2>(seed, sizes.threshold,
+                                            place.sequence * sizes.heads + head, begin + column,
+                                            row + lane / 4);
+        KNL_UNROLL
+        for (int j = 0; j < kQueries / 4; ++j) {
+          p[j] = Pack<kElement>(dropped >> 2 * j & 1 ? 0 : s[2 * j],
+                                dropped >> 2 * j & 2 ? 0 : s[2 * j + 1]);
+        }
+      } else {
+        PackAll<kElement>(s, p);
+      }
       Pin(p);
       Pin(dv);
       FenceProducts();
@@ -398,7 +412,10 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
         const float delta[2] = {rest.delta[stage][j * 2 + column],
                                 rest.delta[stage][j * 2 + column + 1]};
         KNL_UNROLL
-        for (int e = 0; e < 4; ++e) s[j + e] *= dp[j + e] - delta[e % 2];
+        for (int e = 0; e < 4; ++e) {
+          if (Shape::kDrops) dp[j + e] *= dropped >> (j + e) & 1 ? 0 : sizes.growth;
+          s[j + e] *= dp[j + e] - delta[e % 2];
+        }
       }
       PackAll<kElement>(s, ds);
       StoreToTile<kKeys>(Shape::Scores(stage), tile_row, ds);
@@ -406,7 +423,6 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
       WaitForProducts<0>();
       Pin(dv);
       Pin(p);
-      if (releases) Arrive(&rest.dout_read[stage]);
       Pin(ds);
       Pin(dk);
       FenceProducts();
@@ -436,7 +452,7 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
       WaitForProducts<0>();
       Pin(dk);
       Pin(ds);
-      if (releases) Arrive(&rest.q_read[stage]);
+      if (releases) Arrive(&rest.read[stage]);
 
       begin = begin == last_begin ? (++head, tiles.first * kQueries) : begin + kQueries;
     }
@@ -449,8 +465,9 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
                         row;
   const int64_t at = (first * a.kv_heads + place.head) * kWidth;
   const int64_t stride = int64_t{a.kv_heads} * kWidth;
-  const float as_is[2] = {1, 1}, scaled[2] = {sizes.scale, sizes.scale};
-  StoreRows<kElement, kKeys, kWidth>(Shape::Values(), tile_row, dv, as_is,
+  const float grown[2] = {sizes.growth, sizes.growth};
+  const float scaled[2] = {sizes.scale, sizes.scale};
+  StoreRows<kElement, kKeys, kWidth>(Shape::Values(), tile_row, dv, grown,
                                      static_cast<uint16_t*>(a.dv) + at, stride,
                                      place.keys - row);
   StoreRows<kElement, kKeys, kWidth>(Shape::Keys(), tile_row, dk, scaled,
@@ -473,8 +490,7 @@ HopperBackwardKernel(KNL_GRID_CONSTANT const HopperBackwardMaps maps,
     for (int stage = 0; stage < Shape::kStages; ++stage) {
       InitBarrier(&rest.q[stage], 1);
       InitBarrier(&rest.dout[stage], 1);
-      InitBarrier(&rest.q_read[stage], 8);
-      InitBarrier(&rest.dout_read[stage], 8);
+      InitBarrier(&rest.read[stage], 8);
     }
     FenceBarriers();
   }
@@ -541,14 +557,16 @@ const char* LaunchHopperBackward(const Attention& a, const void* q, const void* 
   return error;
 }
 
-// What HopperBackwardServes. Null, or what went wrong.
-inline const char* HopperBackward(const Attention& a, const void* q, const void* k,
-                                  const void* v, const void* out, const float* lse,
-                                  const void* dout, const float* dlse, void* dq, void* dk,
-                                  void* dv, void* scratch, CUstream_st* stream) {
+// What HopperBackwardServes. Null, or what went wrong. `dlse` may be null; and `seed`, without
+// dropout.
+inline const char* HopperBackward(const Attention& a, const uint32_t* seed, const void* q,
+                                  const void* k, const void* v, const void* out,
+                                  const float* lse, const void* dout, const float* dlse,
+                                  void* dq, void* dk, void* dv, void* scratch,
+                                  CUstream_st* stream) {
   const bool packed = a.query_splits != nullptr;
   HopperBackwardArguments arguments = {};
-  arguments.sizes = SizesOf(a);
+  arguments.sizes = SizesOf(a, seed);
   const int64_t rows = HopperScratchRows(a);
   const int64_t all = rows * a.heads * (packed ? 1 : a.batch);
   arguments.scratch.rows = rows;
@@ -565,6 +583,10 @@ inline const char* HopperBackward(const Attention& a, const void* q, const void*
   };
   const auto of = [&](auto element) {
     constexpr Element kElement = decltype(element)::value;
+    if (arguments.sizes.seed != nullptr) {
+      return a.width == 64 ? launch(HopperBackwardShape<kElement, 64, true>())
+                           : launch(HopperBackwardShape<kElement, 128, true>());
+    }
     return a.width == 64 ? launch(HopperBackwardShape<kElement, 64>())
                          : launch(HopperBackwardShape<kElement, 128>());
   };

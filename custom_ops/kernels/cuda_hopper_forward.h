@@ -1,5 +1,5 @@
 // Attention forward on Hopper GPUs: bfloat16 and float16, heads 64 or 128 wide, without bias,
-// soft cap, ALiBi, keep, segments and dropout.
+// soft cap, ALiBi, keep and segments.
 //
 // A block makes 64 rows of queries for each of its groups of four warps, over keys from the
 // last that any of them sees to the first. One warp more keeps copying: a ring of tiles of k
@@ -31,12 +31,14 @@ struct HopperForwardArguments {
 
 constexpr int kHopperSectionBytes = 24 << 20;  // of k and v: about half of a cache of level 2
 
-template <Element kTheElement, int kTheWidth, int kTheKeys, int kTheGroups>
+template <Element kTheElement, int kTheWidth, int kTheKeys, int kTheGroups,
+          bool kTheDrops = false>
 struct HopperForwardShape {
   static constexpr Element kElement = kTheElement;
   static constexpr int kWidth = kTheWidth;
   static constexpr int kKeys = kTheKeys;  // of a tile
   static constexpr int kGroups = kTheGroups;
+  static constexpr bool kDrops = kTheDrops;
   static constexpr int kRows = 64 * kGroups;
   static constexpr int kThreads = 128 * (kGroups + 1);  // the first group copies
   static constexpr int kStages = kWidth == 64 ? 4 : 2;
@@ -236,7 +238,7 @@ KNL_DEVICE void WriteRows(const HopperForwardArguments& a, int group, int row,
     float sum = softmax.sum[half];
     sum += ShuffleXor(sum, 1);
     sum += ShuffleXor(sum, 2);
-    growth[half] = sum > 0 ? 1 / sum : sum;  // a sum of NaN stays
+    growth[half] = sum > 0 ? a.sizes.growth / sum : sum;  // a sum of NaN stays
     const int at = lane / 4 + 8 * half;
     if (a.lse != nullptr && lane % 4 == 0 && at < left) {
       constexpr float kLn2 = 0.693147180559945f;
@@ -291,6 +293,14 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       HideKeys(s, position - a.sizes.window_left - begin - column,
                position + a.sizes.window_right + 1 - begin - column, keys - begin - column);
     };
+    HopperSeed seed;
+    if (Shape::kDrops) seed = {{a.sizes.seed[0], a.sizes.seed[1]}};
+    const auto drop = [&](int i) {
+      if constexpr (Shape::kDrops) {
+        DropWeights(s, seed, a.sizes.threshold, place.sequence * a.sizes.heads + place.head,
+                    row + warp * 16 + lane / 4, (tiles.last - i) * kKeys);
+      }
+    };
     if (turns.IsLast() && tiles.count > 1) turns.Pass();
 
     WaitForPhase(&rest.q, 0);
@@ -303,6 +313,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
     if (releases) Arrive(&rest.k_read[0]);
     hide(0);
     softmax.Weigh(s, scale, shrink);
+    drop(0);
     PackAll<kElement>(s, p);
 
     int stage = 0, phase = 0;  // of values; keys are one tile ahead
@@ -325,6 +336,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       if (releases) Arrive(&rest.k_read[next]);
       hide(i);
       softmax.Weigh(s, scale, shrink);
+      drop(i);
       WaitForProducts<0>();
       Pin(o);
       Pin(p);
@@ -412,13 +424,15 @@ const char* LaunchHopperForward(const Attention& a, const void* q, const void* k
                 arguments);
 }
 
-// What HopperForwardServes. Null, or what went wrong.
-inline const char* HopperForward(const Attention& a, const void* q, const void* k,
-                                 const void* v, void* out, float* lse, CUstream_st* stream) {
+// What HopperForwardServes. Null, or what went wrong. `seed` [2] is on the device, and may be
+// null without dropout.
+inline const char* HopperForward(const Attention& a, const uint32_t* seed, const void* q,
+                                 const void* k, const void* v, void* out, float* lse,
+                                 CUstream_st* stream) {
   const bool packed = a.query_splits != nullptr;
   const bool left = a.window_left >= 0, right = a.window_right >= 0;
   HopperForwardArguments arguments = {};
-  arguments.sizes = SizesOf(a);
+  arguments.sizes = SizesOf(a, seed);
   arguments.out = out, arguments.lse = lse;
   arguments.heads_of_blocks = static_cast<int>(packed ? a.heads : a.batch * a.heads);
   // Blocks of one length need no order, and share k and v best one head after another.
@@ -435,6 +449,10 @@ inline const char* HopperForward(const Attention& a, const void* q, const void* 
   const int64_t by_two = (a.queries + 127) / 128 * 128, by_three = (a.queries + 191) / 192 * 192;
   const auto of = [&](auto element) {
     constexpr Element kElement = decltype(element)::value;
+    if (arguments.sizes.seed != nullptr) {
+      return a.width == 64 ? launch(HopperForwardShape<kElement, 64, 128, 2, true>())
+                           : launch(HopperForwardShape<kElement, 128, 128, 2, true>());
+    }
     if (a.width == 64) {
       return by_three <= by_two ? launch(HopperForwardShape<kElement, 64, 128, 3>())
                                 : launch(HopperForwardShape<kElement, 64, 128, 2>());

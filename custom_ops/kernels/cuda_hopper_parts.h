@@ -2,10 +2,12 @@
 // how it copies, and how its sums leave it.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "attention.h"
 #include "cuda_hopper_instructions.h"
+#include "dropout.h"
 
 struct CUstream_st;
 
@@ -23,6 +25,9 @@ struct HopperSizes {
   int heads_per_kv_head;
   float scale;
   int window_left, window_right;  // at most kHopperFar
+  const uint32_t* seed;           // [2], of dropout; null without
+  uint32_t threshold;             // times 65536: below it, 16 bits drop
+  float growth;                   // of weights that are not dropped
 };
 
 struct HopperPlace {
@@ -156,6 +161,87 @@ KNL_DEVICE void PackAll(const float (&s)[kSize], uint32_t (&p)[kSize / 2]) {
   for (int i = 0; i < kSize / 2; ++i) p[i] = Pack<kElement>(s[2 * i], s[2 * i + 1]);
 }
 
+// ---- Dropout ----
+
+struct HopperSeed {
+  uint32_t key[2];
+
+  // What dropout.h has for this counter.
+  KNL_DEVICE void Words(uint32_t (&x)[4], int key_counter, int query_pair, int row) const {
+    x[0] = key_counter, x[1] = query_pair, x[2] = row, x[3] = 0;
+    uint32_t key0 = key[0], key1 = key[1];
+    KNL_UNROLL
+    for (int round = 0; round < philox::kRounds; ++round) {
+      const uint32_t high0 = MultiplyHigh(philox::kMultiplier0, x[0]);
+      const uint32_t high1 = MultiplyHigh(philox::kMultiplier1, x[2]);
+      const uint32_t low0 = philox::kMultiplier0 * x[0], low1 = philox::kMultiplier1 * x[2];
+      x[0] = high1 ^ x[1] ^ key0, x[1] = low1;
+      x[2] = high0 ^ x[3] ^ key1, x[3] = low0;
+      key0 += philox::kWeyl0, key1 += philox::kWeyl1;
+    }
+  }
+};
+
+// Weights [queries, keys] that are dropped become 0: `query` is this thread's first row, `key`
+// the tile's first column, a multiple of 64.
+template <int kSize>
+KNL_DEVICE void DropWeights(float (&s)[kSize], HopperSeed seed, uint32_t threshold, int row,
+                            int query, int key) {
+  const int lane = Thread() % 32;
+  const bool odd = lane / 4 % 2 == 1;  // the queries of a pair are four lanes apart
+  KNL_UNROLL
+  for (int half = 0; half < 2; ++half) {
+    KNL_UNROLL
+    for (int from = 0; from < 2 * kSize; from += 64) {
+      uint32_t words[2][2][2];  // [keys % 16 / 8, keys % 2, keys % 64 / 32]
+      KNL_UNROLL
+      for (int e = 0; e < 2; ++e) {
+        // Of a pair of queries, one thread makes the words of keys % 16 < 8, one the others.
+        uint32_t x[4];
+        seed.Words(x, (key + from) / 4 + lane % 4 * 2 + e + (odd ? 8 : 0),
+                   (query + 8 * half) / 2, row);
+        KNL_UNROLL
+        for (int a = 0; a < 2; ++a) {
+          const uint32_t mine = odd ? x[2 + a] : x[a];
+          const uint32_t its = ShuffleXor(odd ? x[a] : x[2 + a], 4);
+          words[0][e][a] = odd ? its : mine;
+          words[1][e][a] = odd ? mine : its;
+        }
+      }
+      KNL_UNROLL
+      for (int j = 0; j < 8; ++j) {
+        KNL_UNROLL
+        for (int e = 0; e < 2; ++e) {
+          const uint32_t word = words[j % 2][e][j / 4];
+          const uint32_t bits = j / 2 % 2 == 0 ? word << 16 : word;
+          if (bits < threshold) s[from / 2 + 4 * j + 2 * half + e] = 0;
+        }
+      }
+    }
+  }
+}
+
+// Of weights [keys, queries], bit i is set if s[i] is dropped: `key` is this thread's first
+// row, `query` its first column.
+template <int kSize>
+KNL_DEVICE uint32_t DroppedOnes(HopperSeed seed, uint32_t threshold, int row, int query,
+                                int key) {
+  static_assert(kSize <= 32, "more than bits");
+  uint32_t dropped = 0;
+  KNL_UNROLL
+  for (int i = 0; i < kSize; i += 2) {
+    uint32_t x[4];
+    seed.Words(x, key / 64 * 16 + key % 16 + i / 2 % 2 * 8, query / 2 + i / 4 * 4, row);
+    KNL_UNROLL
+    for (int e = 0; e < 2; ++e) {
+      const uint32_t word = key / 32 % 2 == 0 ? x[2 * e] : x[2 * e + 1];
+      const uint32_t bits = key / 16 % 2 == 0 ? word << 16 : word;
+      dropped |= bits < threshold ? 1u << (i + e) : 0u;
+    }
+  }
+  return dropped;
+}
+
 // ---- Leaving ----
 
 // What one thread copies at once.
@@ -203,7 +289,7 @@ KNL_DEVICE void StoreRows(uint8_t* tile, int row, const float (&c)[kWidth / 2],
 inline bool HopperServes(const Attention& a) {
   if (a.element == Element::kFloat32 || (a.width != 64 && a.width != 128)) return false;
   if (!(a.scale > 0) || a.soft_cap != 0 || a.keep != nullptr || a.query_segments != nullptr ||
-      a.bias != nullptr || a.slopes != nullptr || a.dropout != 0) {
+      a.bias != nullptr || a.slopes != nullptr) {
     return false;
   }
   for (int64_t size : {a.batch, a.queries, a.keys, a.heads}) {
@@ -219,7 +305,8 @@ inline bool IsAlignedForHopper(const void* array) {
   return reinterpret_cast<uintptr_t>(array) % 16 == 0;
 }
 
-inline HopperSizes SizesOf(const Attention& a) {
+// `seed` is on the device, and null without dropout.
+inline HopperSizes SizesOf(const Attention& a, const uint32_t* seed) {
   const auto side = [](int64_t window) {
     return static_cast<int>(window < 0 || window > kHopperFar ? kHopperFar : window);
   };
@@ -230,6 +317,10 @@ inline HopperSizes SizesOf(const Attention& a) {
   sizes.heads_per_kv_head = static_cast<int>(a.heads / a.kv_heads);
   sizes.scale = a.scale;
   sizes.window_left = side(a.window_left), sizes.window_right = side(a.window_right);
+  const uint32_t threshold = static_cast<uint32_t>(std::lround(a.dropout * 65536.0));
+  sizes.seed = threshold > 0 ? seed : nullptr;
+  sizes.threshold = threshold << 16;
+  sizes.growth = 65536.0f / static_cast<float>(65536 - threshold);
   return sizes;
 }
 

@@ -104,6 +104,12 @@ struct Case {
     name += " window " + std::to_string(left) + " " + std::to_string(right);
   }
 
+  void Drop(float rate) {
+    a.dropout = rate;
+    a.seed[0] = 0x12345678, a.seed[1] = 0x9abcdef0;
+    name += " dropout " + std::to_string(rate);
+  }
+
   void Split(std::vector<int64_t> queries, std::vector<int64_t> keys) {
     query_splits = std::move(queries), key_splits = std::move(keys);
     a.batch = query_splits.size() - 1;
@@ -138,11 +144,11 @@ Outputs Run(Case& c) {
     problem = "not served";
   }
   if (problem == nullptr) {
-    problem = cuda::HopperForward(a, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
+    problem = cuda::HopperForward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
                                   nullptr);
   }
   if (problem == nullptr) {
-    problem = cuda::HopperBackward(a, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
+    problem = cuda::HopperBackward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
                                    c.dout.data(), c.dlse.data<float>(), dq.data(), dk.data(),
                                    dv.data(), scratch.data(), nullptr);
   }
@@ -171,18 +177,19 @@ void Check(Case& c) {
   const int64_t q_size = truth.out.size(), k_size = truth.dk.size();
   const double q = c.q.Largest(a.element, q_size), k = c.k.Largest(a.element, k_size);
   const double v = c.v.Largest(a.element, k_size), dout = c.dout.Largest(a.element, q_size);
+  const double growth = 1 / (1 - a.dropout);
   const auto anything = [](int64_t) { return false; };
   const auto row_is_blind = [&](int64_t i) { return truth.lse[i / a.width] == -INFINITY; };
   const auto key_is_unseen = [&](int64_t i) { return !truth.seen[i / a.width]; };
-  CompareArray(c.name, "out", a.element, o.out, truth.out, plain.out, share * v + least,
+  CompareArray(c.name, "out", a.element, o.out, truth.out, plain.out, share * growth * v + least,
                row_is_blind);
   CompareArray(c.name, "lse", Element::kFloat32, o.lse, truth.lse, plain.lse, score, anything);
   CompareArray(c.name, "dq", a.element, o.dq, truth.dq, plain.dq,
                share * difference * scale * k + least, row_is_blind);
   CompareArray(c.name, "dk", a.element, o.dk, truth.dk, plain.dk,
                share * difference * scale * q + least, key_is_unseen);
-  CompareArray(c.name, "dv", a.element, o.dv, truth.dv, plain.dv, share * dout + least,
-               key_is_unseen);
+  CompareArray(c.name, "dv", a.element, o.dv, truth.dv, plain.dv,
+               share * growth * dout + least, key_is_unseen);
 }
 
 // ---- Groups of checks ----
@@ -317,6 +324,22 @@ int SequencesDoNotMeet() {
   return cases;
 }
 
+int Dropout() {
+  int cases = 0;
+  for (int64_t D : kWidths) {
+    for (Element element : kTypes) {
+      for (float rate : {1e-6f, 0.1f, 0.5f, 0.9f}) {
+        Case c({2, 140, 200, 2, 1, D}, element, ++cases);
+        if (cases % 2 == 0) c.Window(-1, 0);
+        if (cases % 4 == 1) c.Split({0, 37, 140}, {0, 130, 200});
+        c.Drop(rate);
+        Check(c);
+      }
+    }
+  }
+  return cases;
+}
+
 int HugeScores() {
   int cases = 0;
   for (int64_t D : kWidths) {
@@ -339,6 +362,7 @@ int RandomCases() {
       c.Window(random.Of({int64_t{-1}, random.Below(300)}),
                random.Of({int64_t{-1}, int64_t{0}, random.Below(300)}));
     }
+    if (random.Chance(0.2)) c.Drop(0.3f);
     if (c.a.batch == 1 && random.Chance(0.5)) {
       std::vector<int64_t> queries = {0, T}, keys = {0, S};
       for (int64_t b = random.Below(6); b > 0; --b) {
@@ -371,7 +395,6 @@ int OthersAreNotServed() {
   refuses([](Attention& a, const void*&) { a.scale = 0; });
   refuses([](Attention& a, const void*&) { a.scale = -1; });
   refuses([](Attention& a, const void*&) { a.soft_cap = 1; });
-  refuses([](Attention& a, const void*&) { a.dropout = 0.1f; });
   refuses([](Attention& a, const void*&) { a.keys = 0; });
   refuses([](Attention&, const void*& q) { q = static_cast<const char*>(q) + 8; });
   static const float number = 0;
@@ -399,6 +422,7 @@ int main(int count, char** arguments) {
   Group("queries without keys", QueriesWithoutKeys);
   Group("packed sequences", PackedSequences);
   Group("packed sequences do not meet", SequencesDoNotMeet);
+  Group("dropout", Dropout);
   Group("huge scores", HugeScores);
   Group("random cases", RandomCases);
   if (failures > 0) std::printf("%d checks failed.\n", failures);
