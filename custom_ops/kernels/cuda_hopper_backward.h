@@ -352,8 +352,6 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
 
     const int last_begin = (tiles.first + tiles.count - 1) * kQueries;
     const int end_head = (place.head + 1) * sizes.heads_per_kv_head;
-    HopperSeed seed;
-    if (Shape::kDrops) seed = {{sizes.seed[0], sizes.seed[1]}};
     int head = end_head - sizes.heads_per_kv_head, begin = tiles.first * kQueries;
     for (int i = 0; head < end_head; ++i) {
       const int stage = i % 2, phase = i / 2 % 2;
@@ -367,6 +365,14 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
       Pin(dp);
       FenceProducts();
       BeginScores<kElement, kKeys, kQueries, kWidth>(dp, v, dout + stage * kStep);
+      uint32_t dropped = 0;  // a bit for each
+      if constexpr (Shape::kDrops) {
+        // Read anew for each tile: registers are short, and the keys of all rounds would be kept.
+        const HopperSeed seed = {{sizes.seed[0], sizes.seed[1]}};
+        dropped = DroppedOnes<kQueries / 2>(seed, sizes.threshold,
+                                            place.sequence * sizes.heads + head, begin + column,
+                                            row + lane / 4);
+      }
       WaitForProducts<1>();
       Pin(s);
 
@@ -386,11 +392,7 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
         KNL_UNROLL
         for (int e = 0; e < 4; ++e) s[j + e] = Exp2(s[j + e] * scale - lse[e % 2]);
       }
-      uint32_t dropped = 0;  // a bit for each
       if constexpr (Shape::kDrops) {
-        dropped = DroppedOnes<kQueries / 2>(seed, sizes.threshold,
-                                            place.sequence * sizes.heads + head, begin + column,
-                                            row + lane / 4);
         KNL_UNROLL
         for (int j = 0; j < kQueries / 4; ++j) {
           p[j] = Pack<kElement>(dropped >> 2 * j & 1 ? 0 : s[2 * j],

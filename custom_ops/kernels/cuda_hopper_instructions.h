@@ -14,6 +14,7 @@
 #ifdef KNL_CUDA_EMULATED
 #define KNL_HOPPER true
 #define KNL_GRID_CONSTANT
+#define KNL_AS_LOOP
 #include "cuda_hopper_emulated.h"
 #else
 
@@ -25,6 +26,7 @@
 #endif
 
 #define KNL_GRID_CONSTANT __grid_constant__
+#define KNL_AS_LOOP _Pragma("unroll 1")
 
 #include <cuda.h>  // for types alone: libcuda is not linked
 

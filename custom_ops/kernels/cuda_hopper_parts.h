@@ -228,15 +228,18 @@ KNL_DEVICE uint32_t DroppedOnes(HopperSeed seed, uint32_t threshold, int row, in
                                 int key) {
   static_assert(kSize <= 32, "more than bits");
   uint32_t dropped = 0;
-  KNL_UNROLL
-  for (int i = 0; i < kSize; i += 2) {
-    uint32_t x[4];
-    seed.Words(x, key / 64 * 16 + key % 16 + i / 2 % 2 * 8, query / 2 + i / 4 * 4, row);
+  KNL_AS_LOOP  // few registers are left here
+  for (int i = 0; i < kSize; i += 4) {
     KNL_UNROLL
-    for (int e = 0; e < 2; ++e) {
-      const uint32_t word = key / 32 % 2 == 0 ? x[2 * e] : x[2 * e + 1];
-      const uint32_t bits = key / 16 % 2 == 0 ? word << 16 : word;
-      dropped |= bits < threshold ? 1u << (i + e) : 0u;
+    for (int half = 0; half < 2; ++half) {
+      uint32_t x[4];
+      seed.Words(x, key / 64 * 16 + key % 16 + half * 8, query / 2 + i, row);
+      KNL_UNROLL
+      for (int e = 0; e < 2; ++e) {
+        const uint32_t word = key / 32 % 2 == 0 ? x[2 * e] : x[2 * e + 1];
+        const uint32_t bits = key / 16 % 2 == 0 ? word << 16 : word;
+        dropped |= bits < threshold ? 1u << (i + 2 * half + e) : 0u;
+      }
     }
   }
   return dropped;
