@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cuda_hopper_backward.h"
+#include "cuda_hopper_forward.h"
 #include "cuda_kernels.h"
 
 namespace knl {
@@ -87,6 +89,9 @@ Problem CudaAttentionForward(const Attention& a, const uint32_t* seed, const voi
   const Gpu gpu;
   if (Problem problem = CheckDevice(gpu, a.element, a.width)) return problem;
   if (QueryRows(a) == 0 || a.batch == 0) return nullptr;
+  if (HopperForwardServes(a, q, k, v, out)) {
+    return AsProblem(HopperForward(a, seed, q, k, v, out, lse, device.stream()));
+  }
   const ForwardCall call = {a,   seed, q, k, v, out, lse, InChunks(a, {q, k, v, out}),
                             precision.tf32, false};
   return AsProblem(With(a.element, [&](auto kernels) {
@@ -106,13 +111,20 @@ Problem CudaAttentionBackward(const Attention& a, const uint32_t* seed, const vo
     const size_t bias = dbias == nullptr ? 0 : a.bias_batch * a.bias_heads * a.queries * a.keys;
     return bias == 0 ? nullptr : AsProblem(Clear(dbias, bias * sizeof(float), device.stream()));
   }
+  const bool hopper = !precision.deterministic &&
+                      HopperBackwardServes(a, q, k, v, out, dout, dq, dk, dv);
   const int64_t sums = precision.deterministic ? 0 : QueryRows(a) * a.heads;
   const int padded = With(a.element, [&](auto kernels) { return kernels.PaddedWidth(a.width); });
-  const size_t bytes = std::max<size_t>(256, DeltaBytes(a) + sums * padded * sizeof(float));
+  const size_t bytes = std::max<size_t>(
+      256, hopper ? HopperBackwardScratchBytes(a) : DeltaBytes(a) + sums * padded * sizeof(float));
   char* scratch = static_cast<char*>(device.Scratch(bytes));
   if (scratch == nullptr) {
     return Say("There was no memory on the GPU for the attention's scratch: %lld bytes.",
                (long long)bytes);
+  }
+  if (hopper) {
+    return AsProblem(HopperBackward(a, seed, q, k, v, out, lse, dout, dlse, dq, dk, dv, scratch,
+                                    device.stream()));
   }
   float* delta = reinterpret_cast<float*>(scratch);
   float* dq_sum =
@@ -130,9 +142,12 @@ const char* CudaImplementation(Element element, int64_t width, Problem* why) {
   if (why != nullptr) *why = problem;
   if (problem != nullptr) return nullptr;
   thread_local char text[64];
-  const bool tensor_cores = gpu.version >= 80 || element == Element::kFloat16;
+  const bool half = element != Element::kFloat32;
+  const bool hopper = gpu.version == 90 && half && (width == 64 || width == 128);
   std::snprintf(text, sizeof(text), "sm_%d, %s", gpu.version,
-                tensor_cores ? "mma" : "no tensor cores");
+                hopper                        ? "wgmma"
+                : gpu.version >= 80 || half   ? "mma"
+                                              : "no tensor cores");
   return text;
 }
 
