@@ -5,7 +5,8 @@ they cannot be built. Otherwise they are built if they can be; without them atte
 runs its plain formula, and says so when it is asked.
 
 They are built for NVIDIA GPUs, too, where nvcc is found. KNL_WITH_CUDA decides likewise: 0
-leaves that, 1 fails without nvcc.
+leaves that, 1 fails without nvcc. KNL_CUDA_ARCHITECTURES names the GPUs, as CMake does:
+"90a-real" for H100 and H200 alone, say, which takes a fifth of the time.
 """
 
 import os
@@ -54,8 +55,13 @@ class BuildOps(build_ext):
             # Named each time: the last one lay in an environment that is gone by now.
             configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
         parallel = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count() or 1)
+        gpus = os.environ.get("KNL_CUDA_ARCHITECTURES")
+        configure += [
+            f"-DKNL_CUDA_ARCHITECTURES={gpus}" if gpus else "-UKNL_CUDA_ARCHITECTURES"
+        ]
         _run(configure)
-        _run(["cmake", "--build", folder, "--parallel", parallel])
+        said = _run(["cmake", "--build", folder, "--parallel", parallel])
+        (folder / "build.log").write_text(said)
         _run(["cmake", "--install", folder, "--prefix", self._target(), "--strip"])
 
     def _target(self):
@@ -104,7 +110,7 @@ def _run(command):
     )
     print(done.stdout)
     if done.returncode == 0:
-        return
+        return done.stdout
     if "No CMAKE_CXX_COMPILER could be found" in done.stdout:
         raise CannotBuild("there is no C++ compiler")
     lines = done.stdout.splitlines()

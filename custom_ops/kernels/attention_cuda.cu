@@ -64,8 +64,9 @@ Problem CheckDevice(const Gpu& gpu, Element element, int64_t width) {
   }
   const size_t needed = With(element, [&](auto kernels) { return kernels.SharedBytes(width); });
   if (needed > static_cast<size_t>(gpu.shared_bytes)) {
-    return Say("Heads of %lld need %lld bytes of shared memory. This GPU has %d for a block.",
-               (long long)width, (long long)needed, gpu.shared_bytes);
+    const int padded = With(element, [&](auto kernels) { return kernels.PaddedWidth(width); });
+    return Say("Heads of up to %d numbers need %lld bytes of shared memory. This GPU has %d for "
+               "a block.", padded, (long long)needed, gpu.shared_bytes);
   }
   return nullptr;
 }
@@ -145,9 +146,9 @@ const char* CudaImplementation(Element element, int64_t width, Problem* why) {
   const bool half = element != Element::kFloat32;
   const bool hopper = gpu.version == 90 && half && (width == 64 || width == 128);
   std::snprintf(text, sizeof(text), "sm_%d, %s", gpu.version,
-                hopper                        ? "wgmma"
-                : gpu.version >= 80 || half   ? "mma"
-                                              : "no tensor cores");
+                hopper                      ? "wgmma"
+                : gpu.version >= 80 || half ? "mma"
+                                            : "no tensor cores");
   return text;
 }
 
