@@ -312,8 +312,9 @@ template <class Shape>
 KNL_DEVICE void BeginDq(float (&dq)[32], uint64_t ds, uint64_t k) {
   KNL_UNROLL
   for (int key = 0; key < Shape::kKeys; key += 16) {
-    MultiplyTiles<Shape::kElement, 64, true, true>(dq, AtTile<Shape::kKeys>(ds, key, 0),
-                                                   AtTile<Shape::kKeys>(k, key, 0), key > 0);
+    MultiplyTiles<Shape::kElement, 64, true, true>(
+        dq, AtTile<Shape::kKeys>(TurnTile<Shape::kKeys>(ds), key, 0),
+        AtTile<Shape::kKeys>(TurnTile<Shape::kKeys>(k), key, 0), key > 0);
   }
   CommitProducts();
 }
@@ -335,12 +336,11 @@ KNL_DEVICE void Differentiate(const HopperBackwardArguments& a, int group, Hoppe
   const int shift = place.keys - place.queries;
   const int column = lane % 4 * 2;
 
-  const uint64_t k_tile = DescribeTile<kKeys>(Shape::Keys());
+  const uint64_t k_tile = DescribeTile(Shape::Keys());
   const uint64_t k = AtTile<kKeys>(k_tile, group * 64, 0);
-  const uint64_t v = AtTile<kKeys>(DescribeTile<kKeys>(Shape::Values()), group * 64, 0);
-  const uint64_t q = DescribeTile<kQueries>(Shape::Queries(0));
-  const uint64_t dout = DescribeTile<kQueries>(Shape::Dout(0));
-  const uint64_t ds_tile = DescribeTile<kKeys>(Shape::Scores(0));
+  const uint64_t v = AtTile<kKeys>(DescribeTile(Shape::Values()), group * 64, 0);
+  const uint64_t q = DescribeTile(Shape::Queries(0)), dout = DescribeTile(Shape::Dout(0));
+  const uint64_t ds_tile = DescribeTile(Shape::Scores(0));
   constexpr int kStep = Shape::kQueryBytes / 16, kScoreStep = Shape::kScoreBytes / 16;
 
   float dk[kWidth / 2], dv[kWidth / 2];

@@ -306,7 +306,9 @@ inline void WaitForPhase(Barrier* barrier, int parity) {
   while ((emulated::State(barrier).phase & 1) == parity) {
     auto& hopper = emulated::Hopper();
     std::vector<emulated::Landing> later, now;
-    for (const auto& copy : hopper.copies) (copy.barrier == barrier ? now : later).push_back(copy);
+    for (const auto& copy : hopper.copies) {
+      (copy.barrier == barrier ? now : later).push_back(copy);
+    }
     hopper.copies = later;
     for (const auto& copy : now) emulated::Land(copy);
     if ((emulated::State(barrier).phase & 1) != parity) return;
@@ -378,6 +380,10 @@ template <int kCount>
 void Pin(float (&)[kCount]) {}
 template <int kCount>
 void Pin(uint32_t (&)[kCount]) {}
+
+inline void Finish(float x) {
+  if (x < 0) emulated::Stop("a number that is never below 0 is");
+}
 
 inline void FenceProducts() {
   emulated::Together(nullptr, [](emulated::WarpGroup& group, void**) { group.fenced = true; });

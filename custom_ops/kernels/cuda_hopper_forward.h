@@ -273,10 +273,9 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
   const int all_see_from = group_position + 63 - a.sizes.window_left;
   const int all_see_to = group_position + a.sizes.window_right + 1;  // before it
 
-  const uint64_t q =
-      AtTile<Shape::kRows>(DescribeTile<Shape::kRows>(Shape::Queries()), group * 64, 0);
-  const uint64_t k = DescribeTile<kKeys>(Shape::Keys(0));
-  const uint64_t v = DescribeTile<kKeys>(Shape::Values(0));
+  const uint64_t q = AtTile<Shape::kRows>(DescribeTile(Shape::Queries()), group * 64, 0);
+  const uint64_t k = DescribeTile(Shape::Keys(0));
+  const uint64_t v = DescribeTile(Shape::Values(0));
   constexpr int kStep = Shape::kKeyBytes / 16;  // from stage to stage
 
   float o[Shape::kWidth / 2];
@@ -293,10 +292,10 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       HideKeys(s, position - a.sizes.window_left - begin - column,
                position + a.sizes.window_right + 1 - begin - column, keys - begin - column);
     };
-    HopperSeed seed;
-    if (Shape::kDrops) seed = {{a.sizes.seed[0], a.sizes.seed[1]}};
     const auto drop = [&](int i) {
       if constexpr (Shape::kDrops) {
+        // Read anew each time: else the keys of all rounds stay in registers.
+        const HopperSeed seed = {{a.sizes.seed[0], a.sizes.seed[1]}};
         DropWeights(s, seed, a.sizes.threshold, place.sequence * a.sizes.heads + place.head,
                     row + warp * 16 + lane / 4, (tiles.last - i) * kKeys);
       }
@@ -337,6 +336,7 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       hide(i);
       softmax.Weigh(s, scale, shrink);
       drop(i);
+      Finish(softmax.sum[0] + softmax.sum[1]);
       WaitForProducts<0>();
       Pin(o);
       Pin(p);
@@ -360,9 +360,10 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
 
 template <class Shape>
 KNL_KERNEL(Shape::kThreads, 1)
-HopperForwardKernel(KNL_GRID_CONSTANT const TensorMap q_map, KNL_GRID_CONSTANT const TensorMap k_map,
-              KNL_GRID_CONSTANT const TensorMap v_map,
-              KNL_GRID_CONSTANT const HopperForwardArguments a) {
+HopperForwardKernel(KNL_GRID_CONSTANT const TensorMap q_map,
+                    KNL_GRID_CONSTANT const TensorMap k_map,
+                    KNL_GRID_CONSTANT const TensorMap v_map,
+                    KNL_GRID_CONSTANT const HopperForwardArguments a) {
 #if KNL_HOPPER
   auto& rest = Shape::Others();
   const int group = Shuffle(Thread() / 128, 0);  // as one number for a warp

@@ -206,6 +206,19 @@ KNL_DEVICE void Pin(uint32_t (&x)[kCount]) {
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(x[i])::"memory");
 }
 
+// Makes what x, never below 0, is computed from come before what follows: else the assembler
+// would put the next wait for products before all that is to run beside them.
+KNL_DEVICE void Finish(float x) {
+  asm volatile(
+      "{\n"
+      ".reg .pred never;\n"
+      "setp.lt.f32 never, %0, 0f00000000;\n"
+      "@never st.volatile.shared.f32 [%1], %0;\n"
+      "}" ::"f"(x),
+      "r"(InShared(Shared()))
+      : "memory");
+}
+
 // Before the first product since registers that it takes were written.
 KNL_DEVICE void FenceProducts() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
@@ -335,14 +348,19 @@ KNL_DEVICE int InTile(int row, int column) {
   return column / 64 * kRows * 128 + row * 128 + (column / 8 % 8 ^ row % 8) * 16;
 }
 
-// What tells wgmma of a tile of kRows rows that begins at `shared`, in 64 bits: where an operand
-// of 16 in depth begins, the bytes from panel to panel (of a turned one alone), those from eight
-// rows to the next, and that 128 bytes are swizzled; bytes by 16.
-template <int kRows>
+// What tells wgmma of a tile that begins at `shared`, in 64 bits: where an operand of 16 in depth
+// begins, the bytes from panel to panel (1 stands for none), those from eight rows to the next,
+// and that 128 bytes are swizzled; bytes by 16.
 KNL_DEVICE uint64_t DescribeTile(const void* shared) {
   constexpr uint64_t kFixed =
-      uint64_t{1} << 62 | uint64_t{1024 / 16} << 32 | uint64_t{kRows * 128 / 16} << 16;
+      uint64_t{1} << 62 | uint64_t{1024 / 16} << 32 | uint64_t{1} << 16;
   return kFixed | InShared(shared) >> 4;
+}
+
+// A tile of kRows rows as a turned operand, which may have several panels.
+template <int kRows>
+KNL_DEVICE uint64_t TurnTile(uint64_t tile) {
+  return tile + (uint64_t{kRows * 128 / 16 - 1} << 16);
 }
 
 // The operand that begins at this row, and column: depth runs along columns, from `column` (a

@@ -144,7 +144,8 @@ KNL_DEVICE void BeginOutputs(float (&c)[kWidth / 2], const uint32_t (&a)[kRows /
                              uint64_t b) {
   KNL_UNROLL
   for (int row = 0; row < kRows; row += 16) {
-    MultiplyTile<kElement, kWidth, true>(c, a + row / 4, AtTile<kRows>(b, row, 0), true);
+    MultiplyTile<kElement, kWidth, true>(c, a + row / 4,
+                                         AtTile<kRows>(TurnTile<kRows>(b), row, 0), true);
   }
   CommitProducts();
 }

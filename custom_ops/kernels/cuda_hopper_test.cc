@@ -144,13 +144,13 @@ Outputs Run(Case& c) {
     problem = "not served";
   }
   if (problem == nullptr) {
-    problem = cuda::HopperForward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
-                                  nullptr);
+    problem = cuda::HopperForward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(),
+                                  lse_data, nullptr);
   }
   if (problem == nullptr) {
-    problem = cuda::HopperBackward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(), lse_data,
-                                   c.dout.data(), c.dlse.data<float>(), dq.data(), dk.data(),
-                                   dv.data(), scratch.data(), nullptr);
+    problem = cuda::HopperBackward(a, a.seed, c.q.data(), c.k.data(), c.v.data(), out.data(),
+                                   lse_data, c.dout.data(), c.dlse.data<float>(), dq.data(),
+                                   dk.data(), dv.data(), scratch.data(), nullptr);
   }
   if (problem != nullptr) Fail("%s: %s", c.name.c_str(), problem);
   if (!out.IntactAfter(q_bytes) || !lse.IntactAfter(lse_bytes) || !dq.IntactAfter(q_bytes) ||
