@@ -187,8 +187,8 @@ struct HopperSoftmax {
   }
 };
 
-// Scores of keys outside [first, end) become -infinity; both count from s[0]'s key, and grow
-// by one for the lower row.
+// Scores of keys outside [first, end) become -infinity; both count from s[0]'s key, and are 8
+// more for the lower row. `keys` are left from there on.
 template <int kSize>
 KNL_DEVICE void HideKeys(float (&s)[kSize], int first, int end, int keys) {
   KNL_UNROLL

@@ -15,7 +15,7 @@ namespace knl {
 namespace cuda {
 
 constexpr int kHopperFar = 1 << 30;      // a window's open side
-constexpr int kHopperLongest = 1 << 29;  // T and S
+constexpr int kHopperLongest = 1 << 28;  // T and S
 
 // ---- Where a block works ----
 
