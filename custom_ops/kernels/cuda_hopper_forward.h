@@ -292,13 +292,19 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       HideKeys(s, position - a.sizes.window_left - begin - column,
                position + a.sizes.window_right + 1 - begin - column, keys - begin - column);
     };
-    const auto drop = [&](int i) {
+    uint32_t dropped[Shape::kDrops ? kKeys / 64 : 1];
+    const auto find_dropped = [&](int i) {
       if constexpr (Shape::kDrops) {
         // Read anew each time: else the keys of all rounds stay in registers.
         const HopperSeed seed = {{a.sizes.seed[0], a.sizes.seed[1]}};
-        DropWeights(s, seed, a.sizes.threshold, place.sequence * a.sizes.heads + place.head,
-                    row + warp * 16 + lane / 4, (tiles.last - i) * kKeys);
+        FindDropped(dropped, seed, a.sizes.threshold,
+                    place.sequence * a.sizes.heads + place.head, row + warp * 16 + lane / 4,
+                    (tiles.last - i) * kKeys);
       }
+    };
+    const auto pack = [&] {
+      if constexpr (Shape::kDrops) DropWeights(s, dropped);
+      PackAll<kElement>(s, p);
     };
     if (turns.IsLast() && tiles.count > 1) turns.Pass();
 
@@ -307,13 +313,13 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
     Pin(s);
     FenceProducts();
     BeginScores<kElement, Shape::kRows, kKeys, Shape::kWidth>(s, q, k);
+    find_dropped(0);
     WaitForProducts<0>();
     Pin(s);
     if (releases) Arrive(&rest.k_read[0]);
     hide(0);
     softmax.Weigh(s, scale, shrink);
-    drop(0);
-    PackAll<kElement>(s, p);
+    pack();
 
     int stage = 0, phase = 0;  // of values; keys are one tile ahead
     for (int i = 1; i < tiles.count; ++i) {
@@ -330,18 +336,18 @@ KNL_DEVICE void Attend(const HopperForwardArguments& a, int group, HopperTiles t
       FenceProducts();
       BeginOutputs<kElement, kKeys, Shape::kWidth>(o, p, v + stage * kStep);
       if (!turns.IsLast() || i + 1 < tiles.count) turns.Pass();
+      find_dropped(i);
       WaitForProducts<1>();
       Pin(s);
       if (releases) Arrive(&rest.k_read[next]);
       hide(i);
       softmax.Weigh(s, scale, shrink);
-      drop(i);
       Finish(softmax.sum[0] + softmax.sum[1]);
       WaitForProducts<0>();
       Pin(o);
       Pin(p);
       if (releases) Arrive(&rest.v_read[stage]);
-      PackAll<kElement>(s, p);
+      pack();
       KNL_UNROLL
       for (int d = 0; d < Shape::kWidth / 2; ++d) o[d] *= shrink[d / 2 % 2];
       stage = next, phase = next_phase;

@@ -183,23 +183,25 @@ struct HopperSeed {
   }
 };
 
-// Weights [queries, keys] that are dropped become 0: `query` is this thread's first row, `key`
-// the tile's first column, a multiple of 64.
-template <int kSize>
-KNL_DEVICE void DropWeights(float (&s)[kSize], HopperSeed seed, uint32_t threshold, int row,
-                            int query, int key) {
+// Of weights [queries, keys], bit i % 32 of number i / 32 is set if s[i] is dropped: `query` is
+// this thread's first row, `key` the tile's first column, a multiple of 64.
+template <int kCount>
+KNL_DEVICE void FindDropped(uint32_t (&dropped)[kCount], HopperSeed seed, uint32_t threshold,
+                            int row, int query, int key) {
   const int lane = Thread() % 32;
   const bool odd = lane / 4 % 2 == 1;  // the queries of a pair are four lanes apart
   KNL_UNROLL
+  for (uint32_t& bits : dropped) bits = 0;
+  KNL_AS_LOOP  // or it would wait until it is needed, and for registers
   for (int half = 0; half < 2; ++half) {
     KNL_UNROLL
-    for (int from = 0; from < 2 * kSize; from += 64) {
+    for (int block = 0; block < kCount; ++block) {
       uint32_t words[2][2][2];  // [keys % 16 / 8, keys % 2, keys % 64 / 32]
       KNL_UNROLL
       for (int e = 0; e < 2; ++e) {
         // Of a pair of queries, one thread makes the words of keys % 16 < 8, one the others.
         uint32_t x[4];
-        seed.Words(x, (key + from) / 4 + lane % 4 * 2 + e + (odd ? 8 : 0),
+        seed.Words(x, key / 4 + block * 16 + lane % 4 * 2 + e + (odd ? 8 : 0),
                    (query + 8 * half) / 2, row);
         KNL_UNROLL
         for (int a = 0; a < 2; ++a) {
@@ -209,17 +211,25 @@ KNL_DEVICE void DropWeights(float (&s)[kSize], HopperSeed seed, uint32_t thresho
           words[1][e][a] = odd ? mine : its;
         }
       }
+      uint32_t found = 0;
       KNL_UNROLL
       for (int j = 0; j < 8; ++j) {
         KNL_UNROLL
         for (int e = 0; e < 2; ++e) {
           const uint32_t word = words[j % 2][e][j / 4];
           const uint32_t bits = j / 2 % 2 == 0 ? word << 16 : word;
-          if (bits < threshold) s[from / 2 + 4 * j + 2 * half + e] = 0;
+          found |= bits < threshold ? 1u << (4 * j + e) : 0u;
         }
       }
+      dropped[block] |= found << 2 * half;
     }
   }
+}
+
+template <int kSize>
+KNL_DEVICE void DropWeights(float (&s)[kSize], const uint32_t (&dropped)[kSize / 32]) {
+  KNL_UNROLL
+  for (int i = 0; i < kSize; ++i) s[i] = dropped[i / 32] >> i % 32 & 1 ? 0 : s[i];
 }
 
 // Of weights [keys, queries], bit i is set if s[i] is dropped: `key` is this thread's first
