@@ -9,8 +9,9 @@
 // each number as the sum of two of TF32 (three products for one, an error near float's own),
 // or with Precision::tf32 rounded to TF32.
 //
-// Memory: backward, unless deterministic, a float for each element of q; and a float for each
-// query and head. Cached: (D + 2) floats for each query, head and share of the columns.
+// Memory: backward, one or two floats for each query and head; and unless deterministic as many
+// as q has numbers, heads counting as 64, 128 or 256 wide, and on Hopper packed sequences as
+// multiples of 64 queries. Cached: (D + 2) floats for each query, head and share of the columns.
 // Never of T x S.
 #pragma once
 
