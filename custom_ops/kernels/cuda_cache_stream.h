@@ -43,19 +43,11 @@ class CacheStream {
   // Tiles begin at `first`, first + step and so on; columns from `end` on are zeros.
   KNL_DEVICE CacheStream(const CachedAttention& a, const void* cache, bool chunks, int row,
                          int kv_head, int first, int step, int end, uint8_t* memory)
-      : row_(row), column_(first), step_(step), end_(end), chunks_(chunks),
-        head_bytes_(static_cast<int>(a.width * sizeof(Type))),
-        column_bytes_(a.kv_heads * head_bytes_), columns_(a.columns),
-        head_(static_cast<const uint8_t*>(cache) + int64_t{kv_head} * head_bytes_),
-        memory_(memory) {
-    if (a.ancestors != nullptr) {
-      ancestors_ = a.ancestors + row * a.columns;
-      shared_columns_ = Smaller(end, static_cast<int>(a.index));
-      beams_ = static_cast<int>(a.beams);
-    }
+      : a_(a), cache_(static_cast<const uint8_t*>(cache)), chunks_(chunks), row_(row),
+        kv_head_(kv_head), step_(step), end_(end), column_(first), memory_(memory) {
     from_ = RowOf(first + Lane());
     next_from_ = RowOf(first + step + Lane());
-    KNL_UNROLL
+#pragma unroll 1
     for (int i = 0; i < kStages - 1; ++i) Send();
   }
 
@@ -71,23 +63,35 @@ class CacheStream {
   }
 
  private:
+  KNL_DEVICE int HeadBytes() const { return static_cast<int>(a_.width * sizeof(Type)); }
+  KNL_DEVICE int64_t ColumnBytes() const { return a_.kv_heads * HeadBytes(); }
+
   // Where column j is read from.
   KNL_DEVICE int RowOf(int j) const {
-    if (ancestors_ == nullptr || j >= shared_columns_) return row_;
-    return row_ / beams_ * beams_ + Larger(0, Smaller(ancestors_[j], beams_ - 1));
+    if (a_.ancestors == nullptr || j >= end_ || j >= a_.index) return row_;
+    const int beams = static_cast<int>(a_.beams);
+    const int ancestor = a_.ancestors[row_ * a_.columns + j];
+    return row_ / beams * beams + Larger(0, Smaller(ancestor, beams - 1));
   }
 
-  KNL_DEVICE const uint8_t* HeadAt(int in_tile, bool values) const {
-    const int64_t from = ancestors_ == nullptr ? row_ : Shuffle(from_, in_tile);
-    return head_ + ((2 * from + values) * columns_ + column_ + in_tile) * column_bytes_;
+  // The head of column j, if that is the row's own.
+  KNL_DEVICE const uint8_t* HeadAt(int j, bool values) const {
+    return cache_ + ((2 * int64_t{row_} + values) * a_.columns + j) * ColumnBytes() +
+           int64_t{kv_head_} * HeadBytes();
+  }
+
+  // How far from there it is. All threads ask.
+  KNL_DEVICE int64_t ToAncestor(int in_tile) const {
+    if (a_.ancestors == nullptr) return 0;
+    return (Shuffle(from_, in_tile) - row_) * (2 * a_.columns * ColumnBytes());
   }
 
   KNL_DEVICE void Send() {
     if (column_ < end_) {
-      const int slices = UpDivide(head_bytes_, kSliceBytes);
+      const int slices = UpDivide(HeadBytes(), kSliceBytes);
       const bool values = part_ >= slices;
       const int begin = (values ? part_ - slices : part_) * kSliceBytes;
-      const int bytes = Smaller(kSliceBytes, head_bytes_ - begin);
+      const int bytes = Smaller(kSliceBytes, HeadBytes() - begin);
       uint8_t* to = memory_ + sent_ * kStageBytes;
       if (chunks_) SendChunks(values, begin, bytes, to);
       else SendElements(values, begin, bytes, to);
@@ -103,23 +107,25 @@ class CacheStream {
   }
 
   KNL_DEVICE void SendChunks(bool values, int begin, int bytes, uint8_t* to) {
-    constexpr int kChunks = kSliceBytes / 16;
+    constexpr int kChunks = kSliceBytes / 16, kAtOnce = 32 / kChunks;  // columns
     const int at = Lane() % kChunks * 16;
+    int in_tile = Lane() / kChunks;
+    const uint8_t* own = HeadAt(column_ + in_tile, values) + begin + at;
+    to += in_tile * kSliceStride + at;
     KNL_UNROLL
-    for (int i = 0; i < kChunks; ++i) {
-      const int in_tile = i * (32 / kChunks) + Lane() / kChunks;
-      const uint8_t* from = HeadAt(in_tile, values) + begin + at;
-      if (at < bytes) {
-        CopyAsync(to + in_tile * kSliceStride + at, from, column_ + in_tile < end_);
-      }
+    for (int i = 0; i < kTileColumns / kAtOnce; ++i) {
+      const uint8_t* from = own + ToAncestor(in_tile);
+      if (at < bytes) CopyAsync(to, from, column_ + in_tile < end_);
+      in_tile += kAtOnce, own += kAtOnce * ColumnBytes(), to += kAtOnce * kSliceStride;
     }
   }
 
   KNL_DEVICE void SendElements(bool values, int begin, int bytes, uint8_t* to) {
     const int count = bytes / sizeof(Type), padded = UpDivide(bytes, 16) * 16 / sizeof(Type);
-#pragma unroll 4
+#pragma unroll 2
     for (int in_tile = 0; in_tile < kTileColumns; ++in_tile) {
-      const Type* from = reinterpret_cast<const Type*>(HeadAt(in_tile, values) + begin);
+      const Type* from = reinterpret_cast<const Type*>(HeadAt(column_ + in_tile, values) +
+                                                       ToAncestor(in_tile) + begin);
       const bool is_there = column_ + in_tile < end_;
       Type* row = reinterpret_cast<Type*>(to + in_tile * kSliceStride);
       for (int d = Lane(); d < padded; d += 32) {
@@ -128,17 +134,13 @@ class CacheStream {
     }
   }
 
-  const int row_;
-  int column_;  // of the tile that is sent for
-  const int step_, end_;
+  const CachedAttention& a_;
+  const uint8_t* const cache_;
   const bool chunks_;
-  const int head_bytes_;
-  const int64_t column_bytes_, columns_;
-  const uint8_t* const head_;
+  const int row_, kv_head_, step_, end_;
+  int column_;  // of the tile that is sent for
   uint8_t* const memory_;
-  const int32_t* ancestors_ = nullptr;  // of the row
-  int shared_columns_ = 0, beams_ = 1;
-  int from_, next_from_;  // rows of this thread's column, of this tile and the next
+  int from_, next_from_;  // rows of this thread's column, of that tile and the next
   int part_ = 0;          // of the tile: slices of keys, then of values
   int sent_ = 0, taken_ = 0;
 };

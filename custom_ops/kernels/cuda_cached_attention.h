@@ -5,7 +5,8 @@
 // warps take tiles of columns in turns, each with a softmax of its own; the warps' softmaxes
 // are put together at the end, and then those of the shares, by another kernel.
 //
-// Registers, from nvcc 13 for sm_90, of the kernels that attend: REGISTERS.
+// Registers, from nvcc 13 for sm_80 and sm_90a: 96 a thread for one query, 168 for several,
+// and none spilled.
 #pragma once
 
 #include <algorithm>
@@ -192,7 +193,8 @@ struct CachedBlock {
 
 // ---- A warp's softmax of its tiles ----
 
-template <class E, int kLines>
+// kMixed: some lines may not see what others see.
+template <class E, int kLines, bool kMixed>
 struct CachedSoftmax {
   static constexpr int kEach = kInWord<E>;             // elements of a slice in a thread
   static constexpr int kSlots = kMaxWidth / 32;        // elements of a head in a thread
@@ -224,26 +226,25 @@ struct CachedSoftmax {
                                      int lines, float (&scores)[kLines]) {
     constexpr int kInChunk = 4 * kEach;
     const Chunk* key = reinterpret_cast<const Chunk*>(keys + Lane() * kSliceStride);
-#pragma unroll 2
+#pragma unroll 1
     for (int d = 0; d < width; d += kInChunk, ++key) {
       const Chunk chunk = *key;
-      float x[kInChunk];
       KNL_UNROLL
-      for (int w = 0; w < 4; ++w) {
-        float some[kEach];
-        Unpack<E>(chunk.words[w], some);
+      for (int n = 0; n < kEach; ++n) {  // four elements
+        float x[4];
         KNL_UNROLL
-        for (int e = 0; e < kEach; ++e) x[w * kEach + e] = some[e];
-      }
-      ForLines(lines, [&](int i) {
-        const Chunk* query = reinterpret_cast<const Chunk*>(q + i * stride + d);
-        KNL_UNROLL
-        for (int n = 0; n < kEach; ++n) {
-          const Chunk four = query[n];
-          KNL_UNROLL
-          for (int e = 0; e < 4; ++e) scores[i] += FromBits(four.words[e]) * x[4 * n + e];
+        for (int e = 0; e < 4; ++e) {
+          float some[kEach];
+          const int at = 4 * n + e;
+          Unpack<E>(chunk.words[at / kEach], some);
+          x[e] = some[at % kEach];
         }
-      });
+        ForLines(lines, [&](int i) {
+          const Chunk query = *reinterpret_cast<const Chunk*>(q + i * stride + d + 4 * n);
+          KNL_UNROLL
+          for (int e = 0; e < 4; ++e) scores[i] += FromBits(query.words[e]) * x[e];
+        });
+      }
     }
   }
 
@@ -276,12 +277,21 @@ struct CachedSoftmax {
     });
   }
 
-  // out += weights times values of the first columns, for a slice. With kMixed, some lines do
-  // not see what others see, and whatever is there does not reach them.
-  template <bool kMixed>
-  KNL_DEVICE void AddValues(const uint8_t* values, const float* weights, int columns, int lines,
-                            int slice) {
-    constexpr int kAtOnce = 4;
+  // out += weights times values of the first columns, for a slice: registers have no index,
+  // so that each slice has code of its own.
+  template <int kSlice = 0>
+  KNL_DEVICE void AddValues(int slice, const uint8_t* values, const float* weights, int columns,
+                            int lines) {
+    if (slice == kSlice) return AddSlice<kSlice>(values, weights, columns, lines);
+    if constexpr (kSlice + 1 < kMostSlices) {
+      AddValues<kSlice + 1>(slice, values, weights, columns, lines);
+    }
+  }
+
+  template <int kSlice>
+  KNL_DEVICE void AddSlice(const uint8_t* values, const float* weights, int columns, int lines) {
+    constexpr int kAtOnce = kLines == 1 ? 8 : 4;
+#pragma unroll 1
     for (int j = 0; j < columns; j += kAtOnce) {
       float x[kAtOnce][kEach];
       KNL_UNROLL
@@ -290,13 +300,14 @@ struct CachedSoftmax {
         Unpack<E>(*reinterpret_cast<const uint32_t*>(value), x[n]);
       }
       ForLines(lines, [&](int i) {
-        const Chunk four = *reinterpret_cast<const Chunk*>(weights + i * kTileColumns + j);
+        const Chunk* four = reinterpret_cast<const Chunk*>(weights + i * kTileColumns + j);
         KNL_UNROLL
         for (int n = 0; n < kAtOnce; ++n) {
-          const float weight = FromBits(four.words[n]);
+          const float weight = FromBits(four[n / 4].words[n % 4]);
           KNL_UNROLL
           for (int e = 0; e < kEach; ++e) {
-            if (!kMixed || weight != 0.0f) out[i][slice * kEach + e] += weight * x[n][e];
+            // What a line does not see does not reach it, whatever is there.
+            if (!kMixed || weight != 0.0f) out[i][kSlice * kEach + e] += weight * x[n][e];
           }
         }
       });
@@ -343,14 +354,14 @@ struct CachedShape {
   }
 };
 
-template <class E, int kLines>
+template <class E, int kLines, bool kMixed>
 KNL_KERNEL(32 * kMostWarps, kBlocksAtOnce) CachedAttendKernel(const CachedCall call) {
   using Shape = CachedShape<kLines>;
-  using Softmax = CachedSoftmax<E, kLines>;
+  using Softmax = CachedSoftmax<E, kLines, kMixed>;
   const CachedAttention& a = call.a;
   const CachedBlock block(call, kLines);
   const int width = static_cast<int>(a.width), stride = PaddedWidth(a), lines = block.lines;
-  const int threads = 32 * call.warps;
+  const int threads = 32 * call.warps, slices = UpDivide(width, Softmax::kElements);
 
   float* const q = reinterpret_cast<float*>(Shared());
   CachedLine* const of = reinterpret_cast<CachedLine*>(Shared() + Shape::QueryBytes(a));
@@ -364,6 +375,7 @@ KNL_KERNEL(32 * kMostWarps, kBlocksAtOnce) CachedAttendKernel(const CachedCall c
   CacheStream<E> stream(a, call.cache, call.chunks, block.row, block.kv_head,
                         block.begin + warp * kTileColumns, step, block.end, memory);
 
+#pragma unroll 1
   for (int n = Thread(); n < kLines * stride; n += threads) {
     const int i = n / stride, d = n % stride;
     const bool is_there = i < lines && d < width;
@@ -374,34 +386,35 @@ KNL_KERNEL(32 * kMostWarps, kBlocksAtOnce) CachedAttendKernel(const CachedCall c
   SyncBlock();
 
   Softmax softmax;
-  const int all_begin = of[lines - 1].begin, all_end = of[0].end;  // of what all lines see
   for (int first = block.begin + warp * kTileColumns; first < block.end; first += step) {
     float scores[kLines] = {};
-    for (int d = 0; d < width; d += Softmax::kElements) {
-      const uint8_t* keys = stream.Next();
-      Softmax::AddProducts(keys, q + d, stride, Smaller(Softmax::kElements, width - d), lines,
-                           scores);
-    }
-    softmax.AddScores(a, of, lines, first + Lane(), scores, weights);
-    SyncWarp();
     const int columns = Smaller(kTileColumns, block.end - first);
-    const bool mixed = kLines > 1 && (first < all_begin || first + columns > all_end);
-    KNL_UNROLL
-    for (int slice = 0; slice < Softmax::kMostSlices; ++slice) {
-      if (slice * Softmax::kElements >= width) break;
-      const uint8_t* values = stream.Next();
-      if (mixed) softmax.template AddValues<kLines != 1>(values, weights, columns, lines, slice);
-      else softmax.template AddValues<false>(values, weights, columns, lines, slice);
+#pragma unroll 1  // one place that sends for slices
+    for (int part = 0; part < 2 * slices; ++part) {
+      const uint8_t* here = stream.Next();
+      if (part < slices) {
+        const int d = part * Softmax::kElements;
+        Softmax::AddProducts(here, q + d, stride, Smaller(Softmax::kElements, width - d), lines,
+                             scores);
+        if (part < slices - 1) continue;
+        softmax.AddScores(a, of, lines, first + Lane(), scores, weights);
+        SyncWarp();
+        continue;
+      }
+      softmax.AddValues(part - slices, here, weights, columns, lines);
     }
   }
   SyncWarp();  // all have read the last values, which make room
   softmax.Store(lines, width, reinterpret_cast<float*>(memory), weights, weights + kLines);
   SyncBlock();
 
+#pragma unroll 1
   for (int n = Thread(); n < lines * width; n += threads) {
     const int i = n / width, d = n % width;
     float top = -INFINITY, sum = 0.0f, out = 0.0f;
+#pragma unroll 1
     for (int w = 0; w < call.warps; ++w) top = fmaxf(top, weights_of(w)[i]);
+#pragma unroll 1
     for (int w = 0; w < call.warps; ++w) {
       if (weights_of(w)[i] == -INFINITY) continue;
       const float factor = Exp2(weights_of(w)[i] - top);
@@ -453,7 +466,7 @@ inline int SharesOf(const CachedAttention& a, int64_t blocks, const Gpu& gpu) {
   return static_cast<int>(std::max({int64_t{1}, busy, even}));
 }
 
-template <class E, int kLines>
+template <class E, int kLines, bool kMixed>
 const char* LaunchCachedAttend(CachedCall call, int64_t blocks, const Gpu& gpu,
                                CUstream_st* stream) {
   using Shape = CachedShape<kLines>;
@@ -461,14 +474,15 @@ const char* LaunchCachedAttend(CachedCall call, int64_t blocks, const Gpu& gpu,
   while (call.warps > 1 && Shape::Bytes(call.a, call.warps) > gpu.shared_bytes) call.warps /= 2;
   const LaunchOn on = {{static_cast<unsigned>(blocks), 1, 1}, 32 * call.warps,
                        static_cast<size_t>(Shape::Bytes(call.a, call.warps)), stream};
-  return Launch(CachedAttendKernel<E, kLines>, on, call);
+  return Launch(CachedAttendKernel<E, kLines, kMixed>, on, call);
 }
 
 template <class E>
 const char* LaunchCachedAttend(const CachedCall& call, int lines, int64_t blocks, const Gpu& gpu,
                                CUstream_st* stream) {
-  if (lines == 1) return LaunchCachedAttend<E, 1>(call, blocks, gpu, stream);
-  return LaunchCachedAttend<E, kMostLines>(call, blocks, gpu, stream);
+  if (lines == 1) return LaunchCachedAttend<E, 1, false>(call, blocks, gpu, stream);
+  if (call.a.queries == 1) return LaunchCachedAttend<E, kMostLines, false>(call, blocks, gpu, stream);
+  return LaunchCachedAttend<E, kMostLines, true>(call, blocks, gpu, stream);
 }
 
 // What CudaCachedAttentionForward promises.
