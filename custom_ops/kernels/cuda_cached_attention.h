@@ -5,8 +5,9 @@
 // warps take tiles of columns in turns, each with a softmax of its own; the warps' softmaxes
 // are put together at the end, and then those of the shares, by another kernel.
 //
-// Registers, from nvcc 13 for sm_80 and sm_90a: 96 a thread for one query, 168 for several,
-// and none spilled.
+// A thread has 168 registers, or 96 where there is one query; four warps take 54 KiB of shared
+// memory for what is on its way, and 528 + 4 D bytes for each query. Three blocks fit into a
+// multiprocessor of Hopper: 96 KiB of the cache are on their way to it.
 #pragma once
 
 #include <algorithm>
@@ -151,15 +152,15 @@ struct CachedBlock {
   int64_t first_line;
   int begin, end;  // columns of its share that any of its lines sees
 
-  KNL_DEVICE CachedBlock(const CachedCall& call, int kLines) {
+  KNL_DEVICE CachedBlock(const CachedCall& call, int most_lines) {
     const CachedAttention& a = call.a;
     int64_t rest = BlockIndex().x;
-    first_line = rest % call.turns * kLines, rest /= call.turns;
+    first_line = rest % call.turns * most_lines, rest /= call.turns;
     share = static_cast<int>(rest % call.shares), rest /= call.shares;
     kv_head = static_cast<int>(rest % a.kv_heads);
     row = static_cast<int>(rest / a.kv_heads);
     const int64_t left = a.queries * (a.heads / a.kv_heads) - first_line;
-    lines = left < kLines ? static_cast<int>(left) : kLines;
+    lines = left < most_lines ? static_cast<int>(left) : most_lines;
     const int first = FirstSeen(a, Position(a, 0)), last = Position(a, lines - 1) + 1;
     const int tiles = UpDivide(Larger(0, last - first), kTileColumns);
     const int each = UpDivide(tiles, call.shares) * kTileColumns;
@@ -172,7 +173,8 @@ struct CachedBlock {
   }
 
   KNL_DEVICE int FirstSeen(const CachedAttention& a, int position) const {
-    const int start = a.starts == nullptr ? 0 : Larger(0, a.starts[row]);
+    const int columns = static_cast<int>(a.columns);
+    const int start = a.starts == nullptr ? 0 : Larger(0, Smaller(a.starts[row], columns));
     if (a.window < 0 || a.window >= position) return start;
     return Larger(start, position - static_cast<int>(a.window));
   }
@@ -389,19 +391,19 @@ KNL_KERNEL(32 * kMostWarps, kBlocksAtOnce) CachedAttendKernel(const CachedCall c
   for (int first = block.begin + warp * kTileColumns; first < block.end; first += step) {
     float scores[kLines] = {};
     const int columns = Smaller(kTileColumns, block.end - first);
-#pragma unroll 1  // one place that sends for slices
+#pragma unroll 1
     for (int part = 0; part < 2 * slices; ++part) {
       const uint8_t* here = stream.Next();
       if (part < slices) {
         const int d = part * Softmax::kElements;
         Softmax::AddProducts(here, q + d, stride, Smaller(Softmax::kElements, width - d), lines,
                              scores);
-        if (part < slices - 1) continue;
+        if (part + 1 < slices) continue;
         softmax.AddScores(a, of, lines, first + Lane(), scores, weights);
         SyncWarp();
-        continue;
+      } else {
+        softmax.AddValues(part - slices, here, weights, columns, lines);
       }
-      softmax.AddValues(part - slices, here, weights, columns, lines);
     }
   }
   SyncWarp();  // all have read the last values, which make room
@@ -457,7 +459,8 @@ KNL_KERNEL(kMaxWidth, 1) CachedMergeKernel(const CachedCall call) {
 inline int SharesOf(const CachedAttention& a, int64_t blocks, const Gpu& gpu) {
   constexpr int64_t kLeast = kMostWarps * kTileColumns, kMany = 8 * kLeast;
   int64_t columns = a.index + a.queries;  // that a block sees, at most
-  if (a.window >= 0) columns = std::min(columns, a.window + std::min<int64_t>(a.queries, kMostLines));
+  const int64_t tokens = std::min<int64_t>(a.queries, kMostLines);
+  if (a.window >= 0) columns = std::min(columns, std::min(a.window, columns) + tokens);
   const int64_t slots = int64_t{kBlocksAtOnce} * gpu.multiprocessors;
   // Every multiprocessor is to have work; and if the work is long, in pieces so small that
   // none has much more of it than others.
@@ -481,8 +484,8 @@ template <class E>
 const char* LaunchCachedAttend(const CachedCall& call, int lines, int64_t blocks, const Gpu& gpu,
                                CUstream_st* stream) {
   if (lines == 1) return LaunchCachedAttend<E, 1, false>(call, blocks, gpu, stream);
-  if (call.a.queries == 1) return LaunchCachedAttend<E, kMostLines, false>(call, blocks, gpu, stream);
-  return LaunchCachedAttend<E, kMostLines, true>(call, blocks, gpu, stream);
+  if (call.a.queries > 1) return LaunchCachedAttend<E, kMostLines, true>(call, blocks, gpu, stream);
+  return LaunchCachedAttend<E, kMostLines, false>(call, blocks, gpu, stream);
 }
 
 // What CudaCachedAttentionForward promises.

@@ -172,9 +172,8 @@ inline void RunBlock(Block& b, size_t shared_bytes) {
     makecontext(&f.context, Enter, 0);
   }
   b.left = b.threads;
-  b.now = before;
+  b.now = b.order[before];
   if (_setjmp(b.caller) == 0) {
-    b.now = b.order[before];
     b.fibers[b.now].begun = true;
     setcontext(&b.fibers[b.now].context);
   }
