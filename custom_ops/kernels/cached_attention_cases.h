@@ -274,6 +274,28 @@ inline int ManyQueries(const Compute& compute, const Numbers& all_queries) {
   return cases;
 }
 
+// A query of NaN makes its own row NaN, and no other.
+inline int NansStay(const Compute& compute) {
+  int cases = 0;
+  for (Element element : kElements) {
+    for (int64_t index : {3, 100, 2000}) {
+      Case c = MakeCase({2, 1, index, index + 1, 4, 2, 64}, element, element, 0, ++cases);
+      const int64_t row = c.a.heads * c.a.width;
+      reference::Write(element, NAN, c.q.data(), 0);
+      compute(c, [&](const std::string& way, const Outputs& o) {
+        for (int64_t i = 0; i < 2 * row; ++i) {
+          const float got = reference::Read(element, o.out.data(), i);
+          if ((got != got) != (i < c.a.width)) {
+            Fail("%s %s: out[%d] is %g", c.name.c_str(), way.c_str(), (int)i, got);
+            break;
+          }
+        }
+      });
+    }
+  }
+  return cases;
+}
+
 // Scores so far apart that a softmax which forgot its highest would overflow.
 inline int ScoresFarApart(const Compute& compute) {
   int cases = 0;

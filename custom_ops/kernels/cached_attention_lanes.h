@@ -187,7 +187,13 @@ void AttendLines(const CachedAttention& a, const void* cache, const CachedAttent
       for (int64_t i = 0; i < next.count; ++i) AskForHead(next.keys[i], a.width);
     }
     for (int64_t i = 0; i < t.lines; ++i) {
-      if (highest[i] == kNone) continue;
+      if (highest[i] == kNone) {
+        // It sees nothing here, or what is no number: that must not get lost.
+        Vec total = {};
+        for (int64_t j = 0; j < panel.count; j += kLanes) total += Load(scores[i] + j);
+        if (const float sum = SumOf(total); sum != sum) softmax.sum[i] = sum;
+        continue;
+      }
       AddPanel(a, Line(a, t, i), panel, highest[i], scores[i], softmax.out + i * stride,
                softmax.sum + i, softmax.top + i);
     }
@@ -272,7 +278,7 @@ void CachedMerge(const CachedAttention& a, const CachedAttentionArrays& arrays,
     }
     float out[kMaxWidth] = {};
     for (int64_t p = 0; p < parts; ++p) {
-      if (first.top[p * part + i] == kNone) continue;
+      if (first.sum[p * part + i] == 0.0f) continue;
       const float factor = exp2f(first.top[p * part + i] - top);
       sum += first.sum[p * part + i] * factor;
       const float* from = first.out + p * part + i * stride;

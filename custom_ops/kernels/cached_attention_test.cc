@@ -88,6 +88,7 @@ int main() {
         [] { return SharedColumns(OnEverySet, {127, 128, 600, 1999, 4000}); });
   Group("many queries", [] { return ManyQueries(OnEverySet, {9, 33, 70}); });
   Group("scores far apart", [] { return ScoresFarApart(OnEverySet); });
+  Group("what is no number stays so", [] { return NansStay(OnEverySet); });
   Group("refusals name their numbers", RefusalsNameTheirNumbers);
   if (failures > 0) std::printf("%d checks failed.\n", failures);
   return failures > 0;
