@@ -76,7 +76,8 @@ struct Peak {
     std::printf("%s, sm_%d, %d multiprocessors at up to %.0f MHz\n", name.c_str(), version,
                 multiprocessors, clock / 1e6);
     if (flops > 0) {
-      std::printf("  tensor cores: %d FLOPs a clock and multiprocessor, %.0f TFLOP/s\n",
+      std::printf("  tensor cores: %d FLOPs a clock and multiprocessor, %.0f TFLOP/s at that "
+                  "clock (data sheets assume a lower one)\n",
                   FlopsPerClock(version), flops / 1e12);
     } else {
       std::printf("  tensor cores: their speed is not known here\n");
@@ -121,9 +122,12 @@ uint16_t Rounded(Element element, float x) {  // |x| is normal in both types, or
                                (((bits & 0x7fffffff) - (112u << 23)) >> 13));
 }
 
-// Random numbers, normally distributed, the same million again and again.
+// Random numbers, normally distributed, the same million again and again; each array begins
+// at another place of it.
 Buffer Normals(Element element, int64_t size) {
   const int64_t kPeriod = 1 << 20;
+  static int64_t begin = 0;
+  begin = (begin + 123457) % kPeriod;
   static std::map<Element, std::vector<uint16_t>> made;
   std::vector<uint16_t>& numbers = made[element];
   if (numbers.empty()) {
@@ -132,11 +136,12 @@ Buffer Normals(Element element, int64_t size) {
     for (int64_t i = 0; i < kPeriod; ++i) numbers.push_back(Rounded(element, normal(bits)));
   }
   Buffer buffer(size * 2);
-  for (int64_t at = 0; at < size && buffer.data() != nullptr; at += kPeriod) {
-    // Arrays of one call begin at different places of the period.
-    Must(cudaMemcpy(static_cast<uint16_t*>(buffer.data()) + at, numbers.data(),
-                    std::min(kPeriod, size - at) * 2, cudaMemcpyHostToDevice),
+  for (int64_t at = 0; at < size && buffer.data() != nullptr;) {
+    const int64_t from = (begin + at) % kPeriod, some = std::min(kPeriod - from, size - at);
+    Must(cudaMemcpy(static_cast<uint16_t*>(buffer.data()) + at, numbers.data() + from, some * 2,
+                    cudaMemcpyHostToDevice),
          "copy to the GPU");
+    at += some;
   }
   return buffer;
 }
@@ -348,20 +353,28 @@ void TimeDecoding(Element element, int repeats, const Peak& peak, BenchDevice& d
         const int64_t q_size = batch * a.heads * a.width, kv_size = batch * kv_heads * a.width;
         const Buffer q = Normals(element, q_size), k = Normals(element, kv_size);
         const Buffer v = Normals(element, kv_size), out(q_size * 2);
-        const Buffer cache = Normals(element, 2 * kv_size * columns);
+        // Caches in turns, more than the GPU keeps near: a decoder's other layers are between.
+        constexpr int64_t kFar = int64_t{256} << 20;
+        const int64_t cache_size = 2 * kv_size * columns;
+        std::vector<Buffer> caches;
+        for (int64_t made = 0; made < kFar; made += cache_size * 2) {
+          caches.push_back(Normals(element, cache_size));
+        }
+        size_t next = 0;
         const std::string what =
             Text("%s decode, batch %lld, %lld columns, %lld/%lld heads", Name(element),
                  (long long)batch, (long long)columns, (long long)a.heads,
                  (long long)kv_heads);
-        if (cache.data() == nullptr || q.data() == nullptr || k.data() == nullptr ||
+        if (caches.back().data() == nullptr || q.data() == nullptr || k.data() == nullptr ||
             v.data() == nullptr || out.data() == nullptr) {
           std::printf("%-48s left out, for want of memory\n", what.c_str());
           continue;
         }
         std::vector<Contender> contenders(1);
         contenders[0].call = [&] {
-          return CudaCachedAttentionForward(a, q.data(), k.data(), v.data(), cache.data(),
-                                            out.data(), device);
+          return CudaCachedAttentionForward(a, q.data(), k.data(), v.data(),
+                                            caches[next++ % caches.size()].data(), out.data(),
+                                            device);
         };
         Timer(device).TakeTurns(contenders, repeats);
         if (!contenders[0].problem.empty()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cuda_gpu.h"
 #include "cuda_hopper_backward.h"
 #include "cuda_hopper_forward.h"
 #include "cuda_kernels.h"
@@ -53,11 +54,7 @@ auto With(Element element, Act act) {
 }
 
 Problem CheckDevice(const Gpu& gpu, Element element, int64_t width) {
-  if (gpu.problem != nullptr) return Say("There is no GPU that serves: %s.", gpu.problem);
-  if (gpu.version < 75) {
-    return Say("GPUs are served from compute capability 7.5 on. Received: %d.%d.",
-               gpu.version / 10, gpu.version % 10);
-  }
+  if (Problem problem = CheckGpu(gpu)) return problem;
   if (gpu.version < 80 && element == Element::kBFloat16) {
     return Say("bfloat16 is served from compute capability 8.0 on. Received: %d.%d. Try "
                "float16.", gpu.version / 10, gpu.version % 10);
@@ -137,14 +134,15 @@ Problem CudaAttentionBackward(const Attention& a, const uint32_t* seed, const vo
   }));
 }
 
-const char* CudaImplementation(Element element, int64_t width, Problem* why) {
-  const Gpu gpu;
+const char* CudaImplementation(Element element, int64_t width, Problem* why, bool plain,
+                               int device_number) {
+  const Gpu gpu(device_number);
   const Problem problem = CheckDevice(gpu, element, width);
   if (why != nullptr) *why = problem;
   if (problem != nullptr) return nullptr;
   thread_local char text[64];
   const bool half = element != Element::kFloat32;
-  const bool hopper = gpu.version == 90 && half && (width == 64 || width == 128);
+  const bool hopper = IsHopper(gpu.version) && plain && half && (width == 64 || width == 128);
   std::snprintf(text, sizeof(text), "sm_%d, %s", gpu.version,
                 hopper                      ? "wgmma"
                 : gpu.version >= 80 || half ? "mma"

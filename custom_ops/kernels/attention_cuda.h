@@ -53,8 +53,10 @@ Problem CudaAttentionBackward(const Attention& attention, const uint32_t* seed,
 Problem CudaCachedAttentionForward(const CachedAttention& a, const void* q, const void* k,
                                    const void* v, void* cache, void* out, CudaDevice& device);
 
-// What serves heads of this width on the current device, "sm_90, wgmma" say; or null where
-// nothing does, and `why`, if asked for, is the sentence that calls would give.
-const char* CudaImplementation(Element element, int64_t width, Problem* why = nullptr);
+// What serves heads of this width on a device, the current one if that is -1: "sm_90, wgmma"
+// say. Or null where nothing does, and `why`, if asked for, is the sentence that calls would
+// give. Plain are calls without keep, segments, bias, slopes and soft cap.
+const char* CudaImplementation(Element element, int64_t width, Problem* why = nullptr,
+                               bool plain = true, int device_number = -1);
 
 }  // namespace knl

@@ -534,6 +534,7 @@ int CheckAll(const CheckSize& size) {
     return cached::ManyQueries(cached_on_gpu, full ? Numbers{9, 33, 70} : Numbers{9});
   });
   Group("cache: scores far apart", [&] { return cached::ScoresFarApart(cached_on_gpu); });
+  Group("cache: what is no number stays so", [&] { return cached::NansStay(cached_on_gpu); });
   if (full) Group("cache: arrays begin anywhere", cached::ArraysBeginAnywhere);
   if (refused > 0) std::printf("%d cases are not served by this device.\n", refused);
   if (failures > 0) std::printf("%d checks failed.\n", failures);

@@ -15,6 +15,7 @@
 
 #include "attention_cuda.h"
 #include "cuda_cache_stream.h"
+#include "cuda_gpu.h"
 
 namespace knl {
 namespace cuda {
@@ -418,7 +419,8 @@ KNL_KERNEL(32 * kMostWarps, kBlocksAtOnce) CachedAttendKernel(const CachedCall c
     for (int w = 0; w < call.warps; ++w) top = fmaxf(top, weights_of(w)[i]);
 #pragma unroll 1
     for (int w = 0; w < call.warps; ++w) {
-      if (weights_of(w)[i] == -INFINITY) continue;
+      // Not of the top, which is that of nothing seen where all scores are NaN.
+      if (weights_of(w)[kLines + i] == 0.0f) continue;
       const float factor = Exp2(weights_of(w)[i] - top);
       sum += factor * weights_of(w)[kLines + i];
       out += factor * reinterpret_cast<const float*>(warps + w * Shape::kWarpBytes)[n];
@@ -446,7 +448,7 @@ KNL_KERNEL(kMaxWidth, 1) CachedMergeKernel(const CachedCall call) {
 #pragma unroll 4
   for (int s = 0; s < call.shares; ++s) {
     const float* share = first + s * stride;
-    const float factor = share[width + 1] == -INFINITY ? 0.0f : Exp2(share[width + 1] - top);
+    const float factor = share[width] == 0.0f ? 0.0f : Exp2(share[width + 1] - top);
     sum += factor * share[width];
     out += factor * share[d];
   }
@@ -494,7 +496,7 @@ inline Problem CachedAttentionOnCuda(const CachedAttention& a, const void* q, co
   if (Problem problem = CheckCachedAttention(a)) return problem;
   if (a.rows * a.queries == 0) return nullptr;
   const Gpu gpu;
-  if (gpu.problem != nullptr) return Say("There is no GPU that serves: %s.", gpu.problem);
+  if (Problem problem = CheckGpu(gpu)) return problem;
 
   // A block's columns, and blocks, are counted in 32 bits.
   constexpr int64_t kLongest = int64_t{1} << 29;

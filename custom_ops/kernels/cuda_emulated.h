@@ -237,6 +237,8 @@ struct Gpu {
   int shared_bytes = SharedBytes();
   int multiprocessors = 4;
 
+  explicit Gpu(int = -1) {}
+
   static int& Version() {
     static int version = 80;
     return version;

@@ -174,6 +174,8 @@ HopperBackwardBefore(KNL_GRID_CONSTANT const HopperBackwardArguments a) {
   }
   a.scratch.lse[part.scratch_row] = lse;
   a.scratch.delta[part.scratch_row] = delta;
+#else
+  __trap();  // IsHopper was to keep calls away
 #endif
 }
 
@@ -195,6 +197,8 @@ HopperBackwardBehind(KNL_GRID_CONSTANT const HopperBackwardArguments a) {
   }
   static_cast<HopperChunk*>(a.dq)[part.row * (Shape::kWidth / 8) + part.part] = {
       packed[0] | uint64_t{packed[1]} << 32, packed[2] | uint64_t{packed[3]} << 32};
+#else
+  __trap();  // IsHopper was to keep calls away
 #endif
 }
 
@@ -506,6 +510,8 @@ HopperBackwardKernel(KNL_GRID_CONSTANT const HopperBackwardMaps maps,
     GrowRegisters<Shape::kRegisters>();
     Differentiate<Shape>(a, group - 1, tiles);
   }
+#else
+  __trap();  // IsHopper was to keep calls away
 #endif
 }
 

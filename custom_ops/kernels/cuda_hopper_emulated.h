@@ -38,8 +38,6 @@ inline const char* MakeTensorMap(TensorMap* map, Element, const void* array, int
   return box_rows < 1 || box_rows > 256 ? "a map's box" : nullptr;
 }
 
-inline bool IsHopper() { return true; }
-
 using Barrier = uint64_t;
 
 namespace emulated {

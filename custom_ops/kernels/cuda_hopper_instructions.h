@@ -73,17 +73,6 @@ inline const char* MakeTensorMap(TensorMap* map, Element element, const void* ar
   return result == CUDA_SUCCESS ? nullptr : "cuTensorMapEncodeTiled refuses the array";
 }
 
-// Whether the current device runs what is built for sm_90a.
-inline bool IsHopper() {
-  int device = 0, major = 0, minor = 0;
-  return cudaGetDevice(&device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) ==
-             cudaSuccess &&
-         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) ==
-             cudaSuccess &&
-         major == 9 && minor == 0;
-}
-
 // ---- Barriers in shared memory ----
 
 // Phase after phase ends when as many arrivals as InitBarrier says, and all the bytes that

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "attention.h"
+#include "cuda_architectures.h"
 #include "cuda_hopper_instructions.h"
 #include "dropout.h"
 
@@ -312,7 +313,8 @@ inline bool HopperServes(const Attention& a) {
   const bool packed = a.query_splits != nullptr;
   const double rows = static_cast<double>(a.queries > a.keys ? a.queries : a.keys);
   const double blocks = rows / 64 + (packed ? a.batch : 1);
-  return blocks * a.heads * (packed ? 1 : a.batch) < kHopperFar && IsHopper();
+  return blocks * a.heads * (packed ? 1 : a.batch) < kHopperFar &&
+         IsHopper(Gpu().version);
 }
 
 inline bool IsAlignedForHopper(const void* array) {

@@ -414,6 +414,8 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "usage: %s [--cases N]\n", arguments[0]);
     return 2;
   }
+  cuda::Gpu::Version() = 90;
+  cuda::Gpu::SharedBytes() = 227 * 1024;
   Group("others are not served", OthersAreNotServed);
   Group("lengths at the edges of tiles", LengthsAtTheEdgesOfTiles);
   Group("every shape of blocks", EveryShape);

@@ -11,6 +11,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstdio>
 
 #define KNL_DEVICE __device__ __forceinline__
 #define KNL_HOST_DEVICE __host__ __device__ __forceinline__
@@ -25,6 +26,50 @@ namespace cuda {
 
 using Grid = dim3;
 
+// ---- The device ----
+
+// Null, or what CUDA says, which would say it again after the next call that succeeds.
+inline const char* Said(cudaError_t error) {
+  if (error == cudaSuccess) return nullptr;
+  cudaGetLastError();
+  return cudaGetErrorString(error);
+}
+
+inline const char* OldDriver() {
+  thread_local char text[128];
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  if (driver == 0) return "there is no driver of NVIDIA's";
+  std::snprintf(text, sizeof(text),
+                "its driver serves CUDA %d.%d, and this is built with %d.%d; try a newer driver",
+                driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000,
+                CUDART_VERSION % 1000 / 10);
+  return text;
+}
+
+struct Gpu {
+  const char* problem = nullptr;
+  int version = 0;        // 90 for sm_90
+  int shared_bytes = 0;   // that a block can have
+  int multiprocessors = 0;
+
+  // The current one, if none is named.
+  explicit Gpu(int device = -1) {
+    int major = 0, minor = 0;
+    cudaError_t error = device < 0 ? cudaGetDevice(&device) : cudaSuccess;
+    const auto read = [&](cudaDeviceAttr attribute, int* to) {
+      if (error == cudaSuccess) error = cudaDeviceGetAttribute(to, attribute, device);
+    };
+    read(cudaDevAttrComputeCapabilityMajor, &major);
+    read(cudaDevAttrComputeCapabilityMinor, &minor);
+    read(cudaDevAttrMaxSharedMemoryPerBlockOptin, &shared_bytes);
+    read(cudaDevAttrMultiProcessorCount, &multiprocessors);
+    version = 10 * major + minor;
+    problem = Said(error);
+    if (error == cudaErrorInsufficientDriver) problem = OldDriver();
+  }
+};
+
 // ---- Launching ----
 
 struct LaunchOn {
@@ -37,45 +82,24 @@ struct LaunchOn {
 // Null, or what CUDA says.
 template <class... Parameters, class... Arguments>
 const char* Launch(void (*kernel)(Parameters...), const LaunchOn& on, Arguments... arguments) {
-  cudaError_t error = cudaSuccess;
   if (on.shared_bytes > 48 * 1024) {
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(on.shared_bytes));
+    // The limit is the kernel's, not the call's: threads that set limits of their own would
+    // take them from each other.
+    const Gpu gpu;
+    if (gpu.problem != nullptr) return gpu.problem;
+    if (auto error = Said(cudaFuncSetAttribute(
+            kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, gpu.shared_bytes))) {
+      return error;
+    }
   }
-  if (error == cudaSuccess) {
-    kernel<<<on.grid, on.threads, on.shared_bytes, on.stream>>>(arguments...);
-    error = cudaGetLastError();
-  }
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+  kernel<<<on.grid, on.threads, on.shared_bytes, on.stream>>>(arguments...);
+  return Said(cudaGetLastError());
 }
 
 // To zeros; null, or what CUDA says.
 inline const char* Clear(void* memory, size_t bytes, CUstream_st* stream) {
-  const cudaError_t error = cudaMemsetAsync(memory, 0, bytes, stream);
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+  return Said(cudaMemsetAsync(memory, 0, bytes, stream));
 }
-
-// The current device.
-struct Gpu {
-  const char* problem = nullptr;
-  int version = 0;        // 90 for sm_90
-  int shared_bytes = 0;   // that a block can have
-  int multiprocessors = 0;
-
-  Gpu() {
-    int device, major = 0, minor = 0;
-    cudaError_t error = cudaGetDevice(&device);
-    const auto read = [&](cudaDeviceAttr attribute, int* to) {
-      if (error == cudaSuccess) error = cudaDeviceGetAttribute(to, attribute, device);
-    };
-    read(cudaDevAttrComputeCapabilityMajor, &major);
-    read(cudaDevAttrComputeCapabilityMinor, &minor);
-    read(cudaDevAttrMaxSharedMemoryPerBlockOptin, &shared_bytes);
-    read(cudaDevAttrMultiProcessorCount, &multiprocessors);
-    version = 10 * major + minor;
-    if (error != cudaSuccess) problem = cudaGetErrorString(error);
-  }
-};
 
 // ---- Where a thread is ----
 

@@ -12,12 +12,13 @@ extern "C" __attribute__((visibility("default"))) const char* KnlAttentionInstru
   return knl::InstructionSet(static_cast<knl::Element>(element));
 }
 
-// What serves attention of such heads on the current GPU; or null, and *why is a sentence, or
-// null as well where the ops are built without CUDA.
-extern "C" __attribute__((visibility("default"))) const char* KnlCudaImplementation(
-    int element, int64_t width, const char** why) {
+// What serves attention of such heads on a GPU, as CUDA counts them, or on the current one if
+// that is -1; or null, and *why is a sentence, or null as well where the ops are built without
+// CUDA.
+extern "C" __attribute__((visibility("default"))) const char* KnlGpuImplementation(
+    int element, int64_t width, int plain, int gpu, const char** why) {
 #ifdef KNL_WITH_CUDA
-  return knl::CudaImplementation(static_cast<knl::Element>(element), width, why);
+  return knl::CudaImplementation(static_cast<knl::Element>(element), width, why, plain != 0, gpu);
 #else
   return *why = nullptr;
 #endif

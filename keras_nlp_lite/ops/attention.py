@@ -8,6 +8,16 @@ from keras_nlp_lite.ops.portable import device_type, why_not_compiled
 from keras_nlp_lite.ops.recorded import Recorded
 from keras_nlp_lite.ops.reference import reference_attention
 
+# What kernels of Hopper's own instructions leave to those of all GPUs.
+_NOT_PLAIN = (
+    "padding_mask",
+    "segment_ids",
+    "key_segment_ids",
+    "bias",
+    "alibi_slopes",
+    "soft_cap",
+)
+
 
 def attention(
     q,
@@ -138,7 +148,8 @@ def attention_implementation(q=None, k=None, v=None, *, dtype=None, **options):
         return f"reference: {dtype}, because {why}"
     if device_type(q) == "CPU":
         return f"fused: cpu, {library.instruction_set(dtype)}, {dtype}"
-    return f"fused: gpu, {library.gpu_implementation(dtype, _width(q))}, {dtype}"
+    plain = all(options.get(name) is None for name in _NOT_PLAIN)
+    return f"fused: gpu, {library.gpu_implementation(dtype, _width(q), plain)}, {dtype}"
 
 
 def _why_reference(q, dtype):

@@ -15,9 +15,10 @@ from keras_nlp_lite.checks import check_choice
 
 _FOLDER = pathlib.Path(__file__).parent
 _PREFIX = "libkeras_nlp_lite_ops-tf"
-_NEWEST = "KnlCudaImplementation"  # a symbol that the last build of the library has
+_NEWEST = "KnlGpuImplementation"  # a symbol that the last build of the library has
 # As the kernels count them.
 _ELEMENTS = {"float32": 0, "bfloat16": 1, "float16": 2}
+_CURRENT = -1  # CUDA's current GPU
 
 
 def load():
@@ -64,18 +65,19 @@ def instruction_set(dtype):
     return _library().symbols.KnlAttentionInstructionSet(_ELEMENTS[dtype]).decode()
 
 
-def gpu_implementation(dtype, width):
-    """What attention runs on on the current GPU: "sm_90, wgmma" say; None where nothing
-    serves it, as `why_not_on_gpu` tells.
+def gpu_implementation(dtype, width, plain=True):
+    """What attention runs on on the GPUs that TensorFlow sees: "sm_90, wgmma" say; None
+    where one of them does not serve it, as `why_not_on_gpu` tells.
 
     Args:
         dtype: "float32", "bfloat16" or "float16".
         width: Of a head.
+        plain: Whether scores are masked by position alone, and nothing is added to them.
 
     Raises:
         RuntimeError: The compiled ops are not loaded.
     """
-    return _ask_for_gpu(dtype, width)[0]
+    return _ask_for_gpu(dtype, width, plain)[0]
 
 
 def why_not_on_gpu(dtype, width):
@@ -97,17 +99,25 @@ def built_with_cuda():
     return _ask_for_gpu("float32", 64) != (None, None)
 
 
-def _ask_for_gpu(dtype, width):
-    """(implementation, why not), as the library tells them."""
+def _ask_for_gpu(dtype, width, plain=True):
+    """(implementation, why not), as the library tells them.
+
+    An op may run on any GPU that TensorFlow sees, so that all of them must serve.
+    """
     if load() is None:
         raise RuntimeError(f"There are no kernels for GPUs, because {why_not()}.")
-    why = ctypes.c_char_p()
-    name = _library().symbols.KnlCudaImplementation(
-        _ELEMENTS[dtype], width, ctypes.byref(why)
-    )
-    if name is not None:
-        return name.decode(), None
-    return None, None if why.value is None else why.value.decode()
+    all_gpus = tf.config.list_physical_devices("GPU")  # in CUDA's order
+    numbers = [all_gpus.index(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    names = set()
+    for number in numbers or [_CURRENT]:
+        why = ctypes.c_char_p()
+        name = _library().symbols.KnlGpuImplementation(
+            _ELEMENTS[dtype], width, plain, number, ctypes.byref(why)
+        )
+        if name is None:
+            return None, None if why.value is None else why.value.decode()
+        names.add(name.decode())
+    return " and ".join(sorted(names)), None
 
 
 class _Library(NamedTuple):
@@ -155,10 +165,12 @@ def _library():
             "again builds them"
         )
     symbols.KnlAttentionInstructionSet.restype = ctypes.c_char_p
-    symbols.KnlCudaImplementation.restype = ctypes.c_char_p
-    symbols.KnlCudaImplementation.argtypes = [
+    symbols.KnlGpuImplementation.restype = ctypes.c_char_p
+    symbols.KnlGpuImplementation.argtypes = [
         ctypes.c_int,
         ctypes.c_int64,
+        ctypes.c_int,
+        ctypes.c_int,
         ctypes.POINTER(ctypes.c_char_p),
     ]
     return _Library(ops, symbols, path)

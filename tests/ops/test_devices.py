@@ -1,6 +1,7 @@
 """Which device an op is compiled for, and what serves where it is for none."""
 
 import contextlib
+import ctypes
 import shutil
 import subprocess
 
@@ -32,10 +33,10 @@ ON_CPU, ON_GPU = "/device:CPU:0", "/device:GPU:0"
 def gpu(monkeypatch):
     """As if there were a GPU, whose kernels serve heads of even width in halves."""
 
-    def ask(dtype, width):
+    def ask(dtype, width, plain=True):
         if width % 2 or dtype == "float32":
             return None, f"Heads must be even. Received: {width}."
-        return "sm_90, wgmma", None
+        return "sm_90, wgmma" if plain else "sm_90, mma", None
 
     monkeypatch.setattr(library, "_ask_for_gpu", ask)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: ["GPU:0"])
@@ -85,6 +86,42 @@ def test_the_answer_names_the_gpus_kernel(gpu):
     assert answer(dtype="bfloat16") == "fused: gpu, sm_90, wgmma, bfloat16"
     with tf.device("CPU:0"):
         assert answer(*formula.inputs()).startswith("fused: cpu, ")
+    q, k, v = heads("bfloat16")
+
+    @tf.function
+    def asked(q, k, v):
+        assert answer(q, k, v, causal=True) == "fused: gpu, sm_90, wgmma, bfloat16"
+        for options in (
+            {"soft_cap": 2.0},
+            {"bias": tf.zeros((q.shape[1], k.shape[1]))},
+        ):
+            assert answer(q, k, v, **options) == "fused: gpu, sm_90, mma, bfloat16"
+
+    asked.get_concrete_function(*(tf.TensorSpec(x.shape, x.dtype) for x in (q, k, v)))
+
+
+@pytest.mark.parametrize("visible", [[0, 1], [1], [0]])
+def test_every_gpu_that_is_seen_must_serve(monkeypatch, visible):
+    """And none that is not is asked."""
+
+    class Symbols:
+        def KnlGpuImplementation(self, element, width, plain, number, why):
+            if number == 1:
+                ctypes.cast(why, ctypes.POINTER(ctypes.c_char_p))[0] = b"It is old."
+                return None
+            return b"sm_80, mma"
+
+    gpus = ["GPU:0", "GPU:1"]
+    seen = [gpus[number] for number in visible]
+    monkeypatch.setattr(library, "_library", lambda: library._Library(True, Symbols()))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind=None: seen)
+    if 1 in visible:
+        assert library.gpu_implementation("float32", 64) is None
+        why = "the compiled kernel for GPUs says 'It is old'"
+        assert library.why_not_on_gpu("float32", 64) == why
+    else:
+        assert library.gpu_implementation("float32", 64) == "sm_80, mma"
 
 
 def test_the_answer_says_what_the_gpus_kernel_does(gpu):
@@ -159,7 +196,7 @@ def test_ops_for_cpus_alone_are_formulas_on_a_gpu(gpu, device):
 
 
 def test_a_library_without_a_gpu_says_why_there_is_no_kernel():
-    if tf.config.list_physical_devices("GPU"):
+    if library.gpu_implementation("float32", 64) is not None:
         pytest.skip("there is a GPU")
     assert library.gpu_implementation("float32", 64) is None
     why = library.why_not_on_gpu("float32", 64)
@@ -213,5 +250,5 @@ def test_the_library_keeps_its_cuda_to_itself():
         check=True,
     ).stdout
     names = {line.split()[-1] for line in symbols.splitlines()}
-    assert "KnlCudaImplementation" in names
+    assert "KnlGpuImplementation" in names
     assert not {x for x in names if x.startswith(("cuda", "__cuda"))}
