@@ -1,9 +1,10 @@
 // Attention on the GPU of this machine: is it right, and how fast is it? Needs no TensorFlow.
-#include <cuda_runtime_api.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "bench/attention_cuda_time.h"
 #include "kernels/attention_cuda_check.h"
@@ -14,7 +15,7 @@ const char kHelp[] =
     R"(Attention on the GPU of this machine: is it right, and how fast is it?
 
   attention_cuda --check [--cases N]
-  attention_cuda --time [--shapes BxSxHxD ...] [--repeats N] [--json FILE]
+  attention_cuda --time [--torch] [--shapes BxSxHxD ...] [--repeats N] [--json FILE]
 
   --check     Holds forward, backward and decoding to the plain formula; exit 1 if they differ.
   --cases     Random mixes of options, 1000 if not said; some other groups shrink with few.
@@ -22,17 +23,15 @@ const char kHelp[] =
   --shapes    Sequences x tokens x heads x width of a head; if not said, 16384 tokens of 2048
               numbers in sequences of 512 to 16384, and decoding.
   --repeats   Turns of which the median counts; 7 if not said.
-  --json      Writes what was measured to a file, too.
+  --torch     Then takes turns with PyTorch's flash attention and cuDNN's, which python3 must
+              have; bench/attention_cuda_torch.py does it, and knows more options.
+  --json      Writes what was measured to a file, too; beside PyTorch, to FILE.torch.json.
 
 Examples:
 
-  attention_cuda --check --time --json attention.json
+  attention_cuda --check --time --torch --json attention.json
   attention_cuda --check --cases 100
   attention_cuda --time --shapes 4x4096x16x128 32x512x32x64
-
-Beside PyTorch's flash attention and cuDNN's:
-
-  python custom_ops/bench/attention_cuda_torch.py --library build/libattention_cuda.so
 )";
 
 [[noreturn]] void Refuse(const std::string& sentence) {
@@ -62,10 +61,30 @@ knl::BenchShape ParseShape(const std::string& text) {
   return {b, s, h, d};
 }
 
+// Goes on as the driver beside PyTorch; returns only if there is no Python.
+void BecomeTorchDriver(const knl::TimeOptions& options) {
+  std::vector<std::string> command = {"python3", KNL_TORCH_DRIVER, "--library", KNL_LIBRARY,
+                                      "--repeats", std::to_string(options.repeats)};
+  if (!options.json.empty()) {
+    command.insert(command.end(), {"--json", options.json + ".torch.json"});
+  }
+  if (!options.shapes.empty()) command.push_back("--shapes");
+  for (const knl::BenchShape& s : options.shapes) {
+    command.push_back(std::to_string(s.batch) + "x" + std::to_string(s.length) + "x" +
+                      std::to_string(s.heads) + "x" + std::to_string(s.width));
+  }
+  std::vector<char*> arguments;
+  for (std::string& argument : command) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  std::fflush(stdout);
+  execvp(arguments[0], arguments.data());
+  std::fprintf(stderr, "python3 is missing, which --torch needs.\n");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  bool check = false, time = false, time_options = false, cases = false;
+  bool check = false, time = false, torch = false, time_options = false, cases = false;
   knl::CheckSize size;
   knl::TimeOptions options;
   int next = 1;
@@ -82,6 +101,8 @@ int main(int count, char** arguments) {
       check = true;
     } else if (option == "--time") {
       time = true;
+    } else if (option == "--torch") {
+      torch = time_options = true;
     } else if (option == "--cases") {
       size.random_cases = AtLeastOne(option, value_of(option));
       cases = true;
@@ -104,17 +125,19 @@ int main(int count, char** arguments) {
   if (!check && !time) Refuse("Say --check, --time or both.");
   if (cases && !check) Refuse("--cases belongs to --check, which is not asked for.");
   if (time_options && !time) {
-    Refuse("--shapes, --repeats and --json belong to --time, which is not asked for.");
+    Refuse("--torch, --shapes, --repeats and --json belong to --time, which is not asked for.");
   }
-  int devices = 0;
-  const cudaError_t error = cudaGetDeviceCount(&devices);
-  if (error != cudaSuccess || devices == 0) {
-    std::fprintf(stderr, "There is no NVIDIA GPU to run on: %s.\n",
-                 error != cudaSuccess ? cudaGetErrorString(error) : "CUDA finds none");
+  if (knl::Problem problem = nullptr;
+      knl::CudaImplementation(knl::Element::kFloat16, 64, &problem) == nullptr) {
+    std::fprintf(stderr, "%s\n", problem);
     return 1;
   }
   bool fine = true;
   if (check) fine &= knl::CheckAll(size) == 0;
   if (time) fine &= knl::TimeAll(options);
+  if (torch && fine) {
+    BecomeTorchDriver(options);
+    return 1;
+  }
   return fine ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 """Our attention on a GPU beside PyTorch's flash attention and cuDNN's, in one run.
 
     cmake -S custom_ops -B build -G Ninja -DKNL_TESTS_ONLY=ON -DWITH_CUDA=ON
-    cmake --build build --target attention_cuda_library
+    cmake --build build --target attention_cuda
     python custom_ops/bench/attention_cuda_torch.py --library build/libattention_cuda.so
     python custom_ops/bench/attention_cuda_torch.py --shapes 4x4096x16x128 --dtypes bfloat16
 
